@@ -1,0 +1,59 @@
+// Rules about the root, masked and read-only paths, seccomp and SELinux labels.
+#include "policy/match.h"
+#include "policy/rules.h"
+
+namespace casemate::policy {
+namespace {
+
+void add_floor(Judgement& j, std::vector<std::string>& paths, const std::vector<std::string>& floor,
+               const std::string& rule, const std::string& pointer) {
+  std::vector<std::string> missing;
+  for (const auto& path : floor)
+    if (!contains(paths, path)) missing.push_back(path);
+  if (missing.empty()) return;
+  paths.insert(paths.end(), missing.begin(), missing.end());
+  j.tighten(rule, pointer, "without " + joined(missing), "the floor of the profile", "");
+}
+
+void judge_label(Judgement& j, const std::string& label, const std::string& pointer) {
+  if (label.empty()) return;
+  if (!contains(j.profile.selinux.types, selinux_type(label)))
+    j.deny("selinux.type", pointer, "label " + label, joined(j.profile.selinux.types),
+           "use a label of the container's types");
+  else if (!j.host.selinux)
+    j.deny("selinux.host", pointer, "label " + label, "labels where the kernel has SELinux",
+           "enable SELinux on the host, or run without a label");
+}
+
+}  // namespace
+
+void judge_paths(Judgement& j) {
+  auto& section = j.spec.linux;
+  add_floor(j, section.masked_paths, j.profile.masked_paths, "paths.masked", "/linux/maskedPaths");
+  add_floor(j, section.readonly_paths, j.profile.readonly_paths, "paths.readonly",
+            "/linux/readonlyPaths");
+  if (!j.profile.rootfs.readonly || j.spec.root.readonly) return;
+  j.spec.root.readonly = true;
+  j.tighten("rootfs.readonly", "/root/readonly", "a writable root", "a read-only root", "");
+}
+
+void judge_seccomp(Judgement& j) {
+  if (!j.profile.seccomp.require_own || j.spec.linux.seccomp) return;
+  j.deny("seccomp.required", "/linux/seccomp", "no seccomp filter", "a filter of the container's own",
+         "run without seccomp=unconfined");
+}
+
+void judge_mount_labels(Judgement& j) {
+  judge_label(j, j.spec.linux.mount_label, "/linux/mountLabel");
+}
+
+void judge_process_label(Judgement& j) {
+  const auto& label = j.spec.process->selinux_label;
+  const std::string pointer = j.process_pointer + "/selinuxLabel";
+  judge_label(j, label, pointer);
+  if (j.profile.selinux.require && label.empty())
+    j.deny("selinux.required", pointer, "no SELinux label", "a label of the container's types",
+           "have the engine label the container");
+}
+
+}  // namespace casemate::policy

@@ -1,0 +1,19 @@
+// Executes the steps of a Plan that belong to init, in the container's new namespaces.
+#pragma once
+
+#include "shim/apply/init_context.h"
+
+namespace casemate::apply {
+
+// All steps of init before its own confinement (filters and capabilities). On error the caller
+// reports and exits: everything done so far dies with the namespaces.
+Status build_container(InitContext& context);
+
+// The steps that confine init itself. Afterwards only the system calls that prepare.cc lists are
+// certain to work.
+Status confine_init(InitContext& context);
+
+// Replaces the process by the program that was looked up. Returns only on error.
+Status execute(InitContext& context, const plan::Execute& step);
+
+}  // namespace casemate::apply

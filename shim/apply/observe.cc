@@ -1,0 +1,216 @@
+#include "shim/apply/observe.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+
+#include "shim/apply/attach.h"
+#include "shim/apply/proc_status.h"
+#include "shim/fs/host_file.h"
+
+namespace casemate::apply {
+namespace {
+
+constexpr std::size_t kMaxText = 4 << 20;
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const auto end = text.find(separator);
+    if (end != 0) parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return parts;
+}
+
+bool has_option(std::string_view options, std::string_view name) {
+  const auto all = split(options, ',');
+  return std::find(all.begin(), all.end(), name) != all.end();
+}
+
+Result<std::string> read_of(sys::Kernel& kernel, pid_t pid, const char* file) {
+  return fs::read_file(kernel, "/proc/" + std::to_string(pid) + "/" + file, kMaxText);
+}
+
+Result<std::uint64_t> inode_of(sys::Kernel& kernel, const std::string& path) {
+  return TRY(kernel.fstatat(AT_FDCWD, path, 0)).st_ino;
+}
+
+const char* proc_name(oci::NamespaceType type) {
+  switch (type) {
+    case oci::NamespaceType::pid: return "pid";
+    case oci::NamespaceType::network: return "net";
+    case oci::NamespaceType::mount: return "mnt";
+    case oci::NamespaceType::ipc: return "ipc";
+    case oci::NamespaceType::uts: return "uts";
+    case oci::NamespaceType::user: return "user";
+    case oci::NamespaceType::cgroup: return "cgroup";
+    case oci::NamespaceType::time: return "time";
+  }
+  return "mnt";
+}
+
+Status observe_namespaces(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid,
+                          plan::Observed& out) {
+  const auto* step = plan.find<plan::Namespaces>();
+  if (step == nullptr) return {};
+  for (const oci::Namespace& asked : step->all) {
+    const std::string name = proc_name(asked.type);
+    plan::NamespaceInodes inodes;
+    inodes.container = TRY(inode_of(kernel, "/proc/" + std::to_string(pid) + "/ns/" + name));
+    inodes.host = TRY(inode_of(kernel, "/proc/self/ns/" + name));
+    if (!asked.path.empty()) inodes.asked = TRY(inode_of(kernel, asked.path));
+    out.namespaces[std::string(oci::to_string(asked.type))] = inodes;
+  }
+  return {};
+}
+
+void take_status(const ProcStatus& status, plan::Observed& out) {
+  out.uids = status.uids;
+  out.gids = status.gids;
+  out.groups = status.groups;
+  out.cap_inheritable = status.cap_inheritable;
+  out.cap_permitted = status.cap_permitted;
+  out.cap_effective = status.cap_effective;
+  out.cap_bounding = status.cap_bounding;
+  out.cap_ambient = status.cap_ambient;
+  out.no_new_privileges = status.no_new_privileges;
+  out.seccomp_mode = status.seccomp_mode;
+  out.seccomp_filters = status.seccomp_filters;
+}
+
+// /proc shows ids as the reader's user namespace sees them: back to the container's.
+std::uint32_t to_container(std::uint32_t host, const std::vector<oci::IdMapping>& maps) {
+  for (const oci::IdMapping& map : maps)
+    if (host >= map.host_id && host - map.host_id < map.size)
+      return map.container_id + (host - map.host_id);
+  return host;
+}
+
+void translate_ids(const plan::Plan& plan, plan::Observed& out) {
+  const auto* maps = plan.find<plan::IdMaps>();
+  if (maps == nullptr) return;
+  for (std::uint32_t& uid : out.uids) uid = to_container(uid, maps->uids);
+  for (std::uint32_t& gid : out.gids) gid = to_container(gid, maps->gids);
+  for (std::uint32_t& gid : out.groups) gid = to_container(gid, maps->gids);
+}
+
+struct CloseDir {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+Result<std::vector<int>> other_descriptors(const InitIdentity& init) {
+  const std::string path = "/proc/" + std::to_string(init.pid) + "/fd";
+  const std::unique_ptr<DIR, CloseDir> dir(::opendir(path.c_str()));
+  if (!dir) return sys_error("read " + path);
+  std::vector<int> others;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    int number = -1;
+    const std::string_view name = entry->d_name;
+    std::from_chars(name.data(), name.data() + name.size(), number);
+    const auto& own = init.own_descriptors;
+    if (number > 2 && std::find(own.begin(), own.end(), number) == own.end())
+      others.push_back(number);
+  }
+  return others;
+}
+
+Result<plan::ObservedMount> parse_mount(std::string_view line) {
+  const auto fields = split(line, ' ');
+  const auto dash = std::find(fields.begin(), fields.end(), "-");
+  plan::ObservedMount mount;
+  const bool complete = fields.size() >= 6 && fields.end() - dash >= 2;
+  if (!complete || std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), mount.id)
+                           .ec != std::errc())
+    return internal("proc.mountinfo", "malformed line: " + std::string(line));
+  mount.point = fields[4];
+  mount.type = dash[1];
+  mount.readonly = has_option(fields[5], "ro");
+  mount.nosuid = has_option(fields[5], "nosuid");
+  mount.nodev = has_option(fields[5], "nodev");
+  mount.noexec = has_option(fields[5], "noexec");
+  return mount;
+}
+
+struct LimitLine {
+  std::string_view title;
+  const char* name;
+};
+constexpr std::array kLimitLines = {
+    LimitLine{"Max cpu time", "RLIMIT_CPU"},
+    LimitLine{"Max file size", "RLIMIT_FSIZE"},
+    LimitLine{"Max data size", "RLIMIT_DATA"},
+    LimitLine{"Max stack size", "RLIMIT_STACK"},
+    LimitLine{"Max core file size", "RLIMIT_CORE"},
+    LimitLine{"Max resident set", "RLIMIT_RSS"},
+    LimitLine{"Max processes", "RLIMIT_NPROC"},
+    LimitLine{"Max open files", "RLIMIT_NOFILE"},
+    LimitLine{"Max locked memory", "RLIMIT_MEMLOCK"},
+    LimitLine{"Max address space", "RLIMIT_AS"},
+    LimitLine{"Max file locks", "RLIMIT_LOCKS"},
+    LimitLine{"Max pending signals", "RLIMIT_SIGPENDING"},
+    LimitLine{"Max msgqueue size", "RLIMIT_MSGQUEUE"},
+    LimitLine{"Max nice priority", "RLIMIT_NICE"},
+    LimitLine{"Max realtime priority", "RLIMIT_RTPRIO"},
+    LimitLine{"Max realtime timeout", "RLIMIT_RTTIME"},
+};
+
+std::uint64_t limit_value(std::string_view text) {
+  std::uint64_t value = RLIM_INFINITY;  // "unlimited"
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+}  // namespace
+
+Result<std::vector<plan::ObservedMount>> parse_mountinfo(std::string_view text) {
+  std::vector<plan::ObservedMount> mounts;
+  for (const std::string_view line : split(text, '\n')) mounts.push_back(TRY(parse_mount(line)));
+  return mounts;
+}
+
+Result<std::map<std::string, plan::ObservedLimit>> parse_limits(std::string_view text) {
+  std::map<std::string, plan::ObservedLimit> limits;
+  for (const std::string_view line : split(text, '\n'))
+    for (const LimitLine& known : kLimitLines) {
+      if (!line.starts_with(known.title)) continue;
+      const auto values = split(line.substr(known.title.size()), ' ');
+      if (values.size() < 2)
+        return internal("proc.limits", "malformed line: " + std::string(line));
+      limits[known.name] = {limit_value(values[0]), limit_value(values[1])};
+    }
+  return limits;
+}
+
+Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
+                               const InitIdentity& init) {
+  plan::Observed out;
+  take_status(TRY(parse_status(TRY(read_of(kernel, init.pid, "status")))), out);
+  translate_ids(plan, out);
+  const ProcStatus self =
+      TRY(parse_status(TRY(fs::read_file(kernel, "/proc/self/status", kMaxText))));
+  // In a user namespace of its own init had every capability there is.
+  out.machine_capabilities =
+      plan.find<plan::IdMaps>() == nullptr ? self.cap_permitted : ~std::uint64_t{0};
+  out.seccomp_filters -= self.seccomp_filters;
+  TRY(observe_namespaces(kernel, plan, init.pid, out));
+  out.mounts = TRY(parse_mountinfo(TRY(read_of(kernel, init.pid, "mountinfo"))));
+  for (const Attached& one : init.attached) out.mount_ids[one.step].push_back(one.mount_id);
+  out.limits = TRY(parse_limits(TRY(read_of(kernel, init.pid, "limits"))));
+  const std::string score = TRY(read_of(kernel, init.pid, "oom_score_adj"));
+  std::from_chars(score.data(), score.data() + score.size(), out.oom_score_adj);
+  if (plan.find<plan::SetLabel>() != nullptr) {
+    out.exec_label = TRY(read_of(kernel, init.pid, "attr/exec"));
+    while (!out.exec_label.empty() && (out.exec_label.back() == '\n' || out.exec_label.back() == '\0'))
+      out.exec_label.pop_back();
+  }
+  out.descriptors = TRY(other_descriptors(init));
+  return out;
+}
+
+}  // namespace casemate::apply

@@ -1,0 +1,23 @@
+// Reads back what a container's init is, from the host's /proc, for plan::check.
+#pragma once
+
+#include "shim/apply/init_context.h"
+#include "shim/plan/check.h"
+
+namespace casemate::apply {
+
+struct InitIdentity {
+  pid_t pid = 0;
+  std::vector<Attached> attached;     // as init reported
+  std::vector<int> own_descriptors;   // numbers init keeps until exec (close-on-exec) or on purpose
+};
+
+// internal when /proc cannot be read: what cannot be seen is not started.
+Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
+                               const InitIdentity& init);
+
+// Pure: the lines of /proc/PID/mountinfo and /proc/PID/limits.
+Result<std::vector<plan::ObservedMount>> parse_mountinfo(std::string_view text);
+Result<std::map<std::string, plan::ObservedLimit>> parse_limits(std::string_view text);
+
+}  // namespace casemate::apply

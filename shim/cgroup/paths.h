@@ -1,0 +1,22 @@
+// Where a container's control group goes. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/base/result.h"
+#include "shim/cgroup/hierarchy.h"
+
+namespace casemate::cgroup {
+
+// The leaf of linux.cgroupsPath in one hierarchy, below its mount point, without leading or doubled
+// slashes. `v2_alone`: no v1 controllers beside it. Errors as Cgroup::create documents them.
+Result<std::string> leaf_path(const Hierarchy& hierarchy, bool v2_alone,
+                              std::string_view cgroups_path);
+
+// "a/b" of "a/b/c"; empty at the top.
+std::string parent_of(std::string_view path);
+std::string name_of(std::string_view path);
+
+}  // namespace casemate::cgroup

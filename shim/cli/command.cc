@@ -1,0 +1,89 @@
+#include "shim/cli/command.h"
+
+#include <algorithm>
+#include <array>
+
+namespace casemate::cli {
+namespace {
+
+constexpr std::array kCreateOptions = {
+    OptionSpec{"--bundle", 'b', true, "folder with config.json (default: the current one)"},
+    OptionSpec{"--pid-file", 0, true, "file for the pid of the container's init"},
+    OptionSpec{"--console-socket", 0, true, "AF_UNIX socket that receives the terminal"},
+    OptionSpec{"--preserve-fds", 0, true, "pass this many descriptors from 3 on"},
+    OptionSpec{"--no-pivot", 0, false, "refused: a root that can be left is no root"},
+    OptionSpec{"--no-new-keyring", 0, false, "refused: keyrings separate containers"},
+    OptionSpec{"--pidfd-socket", 0, true, "refused in this version"},
+};
+constexpr std::array kRunOptions = {
+    OptionSpec{"--bundle", 'b', true, "folder with config.json (default: the current one)"},
+    OptionSpec{"--pid-file", 0, true, "file for the pid of the container's init"},
+    OptionSpec{"--console-socket", 0, true, "AF_UNIX socket that receives the terminal"},
+    OptionSpec{"--preserve-fds", 0, true, "pass this many descriptors from 3 on"},
+    OptionSpec{"--detach", 'd', false, "return once the container runs"},
+    OptionSpec{"--job", 0, true, "file with the signed job request"},
+    OptionSpec{"--progress", 0, false, "say each step and its time on stderr"},
+    OptionSpec{"--no-pivot", 0, false, "refused: a root that can be left is no root"},
+    OptionSpec{"--no-new-keyring", 0, false, "refused: keyrings separate containers"},
+    OptionSpec{"--pidfd-socket", 0, true, "refused in this version"},
+};
+constexpr std::array kKillOptions = {OptionSpec{"--all", 'a', false, "signal every process"}};
+constexpr std::array kDeleteOptions = {
+    OptionSpec{"--force", 'f', false, "end the container first; unknown ones are no error"}};
+constexpr std::array kListOptions = {
+    OptionSpec{"--format", 'f', true, "table (default) or json"},
+    OptionSpec{"--quiet", 'q', false, "ids only"}};
+constexpr std::array kSpecOptions = {
+    OptionSpec{"--bundle", 'b', true, "folder to write config.json to"}};
+constexpr std::span<const OptionSpec> kNone;
+
+constexpr std::array kCommands = {
+    Command{"create", "[options] ID", "prepare a container; nothing of the image runs yet",
+            kCreateOptions, 1, 1, create_command},
+    Command{"start", "ID", "let a created container run its program", kNone, 1, 1, start_command},
+    Command{"run", "[options] ID", "create, start, wait and delete", kRunOptions, 1, 1, run_command},
+    Command{"state", "ID", "print the OCI state", kNone, 1, 1, state_command},
+    Command{"kill", "[--all] ID [SIGNAL]", "send a signal (default TERM)", kKillOptions, 1, 2,
+            kill_command},
+    Command{"delete", "[--force] ID", "remove a stopped container, once its data is wiped",
+            kDeleteOptions, 1, 1, delete_command},
+    Command{"list", "[--format json]", "containers of this --root", kListOptions, 0, 0,
+            list_command},
+    Command{"spec", "[--bundle DIR]", "write a config.json to start from", kSpecOptions, 0, 0,
+            spec_command},
+    Command{"features", "", "what this runtime serves, as JSON", kNone, 0, 0, features_command},
+};
+
+struct Unserved {
+  std::string_view name;
+  std::string_view why;
+};
+constexpr std::array kUnserved = {
+    Unserved{"exec", "running a second program in a container"},
+    Unserved{"ps", "listing the processes of a container"},
+    Unserved{"pause", "freezing a container"},
+    Unserved{"resume", "thawing a container"},
+    Unserved{"update", "changing the limits of a running container"},
+    Unserved{"events", "statistics"},
+    Unserved{"checkpoint", "a checkpoint, which would be the tenant's plaintext on disk,"},
+    Unserved{"restore", "restoring a checkpoint"},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+Result<const Command*> find_command(std::string_view name) {
+  const auto served = std::find_if(kCommands.begin(), kCommands.end(),
+                                   [&](const Command& one) { return one.name == name; });
+  if (served != kCommands.end()) return &*served;
+  for (const Unserved& one : kUnserved)
+    if (one.name == name)
+      return unsupported("command." + std::string(name),
+                         std::string(one.why) + " is not served by this version",
+                         "see `casemate --help` for what is");
+  return bad_input("cli.command", "unknown command \"" + printable(name) + "\"",
+                   "see `casemate --help`");
+}
+
+}  // namespace casemate::cli

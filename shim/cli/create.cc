@@ -1,0 +1,47 @@
+#include "shim/run/create.h"
+
+#include <filesystem>
+
+#include "shim/cli/command.h"
+#include "shim/cli/create_options.h"
+
+namespace casemate::cli {
+namespace {
+
+Result<std::string> absolute(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path full = std::filesystem::absolute(path.empty() ? "." : path, error);
+  if (error) return sys_error("resolve " + path, error.value());
+  std::string text = full.lexically_normal().string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+Status refuse_weakening(const Args& args) {
+  for (const char* option : {"--no-pivot", "--no-new-keyring", "--pidfd-socket"})
+    if (args.has(option))
+      return unsupported("cli." + std::string(option + 2),
+                         std::string(option) + " is not served by this runtime",
+                         "leave the option out");
+  return {};
+}
+
+}  // namespace
+
+Result<run::CreateRequest> create_request(const Args& args) {
+  TRY(refuse_weakening(args));
+  run::CreateRequest request;
+  request.id = args.positional()[0];
+  request.bundle = TRY(absolute(args.value("--bundle")));
+  if (args.has("--pid-file")) request.pid_file = TRY(absolute(args.value("--pid-file")));
+  request.console_socket = args.value("--console-socket");
+  request.preserve_fds = TRY(args.number("--preserve-fds", 0, 0, 1024));
+  return request;
+}
+
+Result<int> create_command(run::Runtime& runtime, const Args& args) {
+  TRY(run::create(runtime, TRY(create_request(args))));
+  return 0;
+}
+
+}  // namespace casemate::cli

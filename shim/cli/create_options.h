@@ -1,0 +1,11 @@
+// The options that create and run share.
+#pragma once
+
+#include "shim/args/args.h"
+#include "shim/run/admission.h"
+
+namespace casemate::cli {
+
+Result<run::CreateRequest> create_request(const Args& args);
+
+}  // namespace casemate::cli

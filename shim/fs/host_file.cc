@@ -1,0 +1,170 @@
+#include "shim/fs/host_file.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+
+#include "shim/base/encoding.h"
+
+namespace casemate::fs {
+namespace {
+
+struct OpenFile {
+  UniqueFd fd;
+  struct stat facts = {};
+};
+
+// O_NONBLOCK: a FIFO must not hold us up before it is refused.
+Result<OpenFile> open_regular(sys::Kernel& kernel, int dir, const std::string& name) {
+  constexpr std::uint64_t kFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  OpenFile file;
+  file.fd = TRY(kernel.openat2(dir, name, {.flags = kFlags}));
+  file.facts = TRY(kernel.fstatat(file.fd.get(), "", AT_EMPTY_PATH));
+  if (!S_ISREG(file.facts.st_mode))
+    return bad_input("host.file-kind", "\"" + name + "\" is not a regular file");
+  return file;
+}
+
+Result<std::string> read_open(sys::Kernel& kernel, const OpenFile& file, const std::string& name,
+                              std::size_t limit) {
+  constexpr std::size_t kPart = 65536;
+  const auto size = static_cast<std::size_t>(file.facts.st_size);
+  std::string text;
+  while (text.size() <= limit && size <= limit) {
+    const std::size_t rest = text.size() < size ? size - text.size() : 0;
+    const std::string part = TRY(kernel.read(file.fd.get(), std::min(rest + 1, kPart)));
+    if (part.empty()) return text;
+    text += part;
+  }
+  return bad_input("host.file-size",
+                   "\"" + name + "\" is larger than " + std::to_string(limit) + " bytes");
+}
+
+Result<std::string> temporary_name(const std::string& name) {
+  std::array<unsigned char, 8> random;
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+    return sys_error("getrandom");
+  return "." + name + "." + to_hex(random);
+}
+
+Status fill(sys::Kernel& kernel, int fd, std::string_view bytes, mode_t mode, bool durable) {
+  TRY(write_all(kernel, fd, bytes));
+  TRY(kernel.fchmod(fd, mode));  // whatever the umask is
+  if (durable) TRY(kernel.fsync(fd));
+  return {};
+}
+
+Status replace(sys::Kernel& kernel, int dir, const std::string& name, std::string_view bytes,
+               mode_t mode, bool durable) {
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    return bad_input("host.file-name", "\"" + name + "\" is not a plain file name");
+  const std::string temporary = TRY(temporary_name(name));
+  constexpr std::uint64_t kNew = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+  const UniqueFd file = TRY(kernel.openat2(dir, temporary, {.flags = kNew, .mode = 0600}));
+  Status done = fill(kernel, file.get(), bytes, mode, durable);
+  if (done) done = kernel.renameat(dir, temporary, dir, name);
+  if (!done) {
+    // The first error is the one to report.
+    [[maybe_unused]] const Status removed = kernel.unlinkat(dir, temporary, 0);
+    return std::unexpected(std::move(done.error()).with_context("write \"" + name + "\""));
+  }
+  return {};
+}
+
+struct Split {
+  std::string directory;
+  std::string name;
+};
+
+Split split(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {".", path};
+  return {path.substr(0, std::max<std::size_t>(slash, 1)), path.substr(slash + 1)};
+}
+
+// Not O_PATH: fsync of the directory needs a real descriptor.
+Result<UniqueFd> open_for_sync(sys::Kernel& kernel, const std::string& path) {
+  return kernel.openat2(AT_FDCWD, path, {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC});
+}
+
+}  // namespace
+
+Result<std::string> read_file(sys::Kernel& kernel, const std::string& path, std::size_t limit) {
+  return read_file_at(kernel, AT_FDCWD, path, limit);
+}
+
+Result<std::string> read_file_at(sys::Kernel& kernel, int dir, const std::string& name,
+                                 std::size_t limit) {
+  const OpenFile file = TRY(open_regular(kernel, dir, name));
+  return read_open(kernel, file, name, limit);
+}
+
+Result<std::string> read_trusted_file(sys::Kernel& kernel, const std::string& path,
+                                      std::size_t limit) {
+  const OpenFile file = TRY(open_regular(kernel, AT_FDCWD, path));
+  constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
+  if (file.facts.st_uid != 0 || (file.facts.st_mode & kOthersWrite) != 0)
+    return denied("host.file-owner", "\"" + path + "\" could be changed by others than root",
+                  "chown root it and remove the write permission of group and others");
+  return read_open(kernel, file, path, limit);
+}
+
+Status write_atomically_at(sys::Kernel& kernel, int dir, const std::string& name,
+                           std::string_view bytes, mode_t mode) {
+  return replace(kernel, dir, name, bytes, mode, /*durable=*/false);
+}
+
+Status write_atomically(sys::Kernel& kernel, const std::string& path, std::string_view bytes,
+                        mode_t mode) {
+  const auto [directory, name] = split(path);
+  const UniqueFd dir = TRY(open_directory(kernel, directory));
+  return write_atomically_at(kernel, dir.get(), name, bytes, mode);
+}
+
+Status write_durably(sys::Kernel& kernel, const std::string& path, std::string_view bytes,
+                     mode_t mode) {
+  const auto [directory, name] = split(path);
+  const UniqueFd dir = TRY(open_for_sync(kernel, directory));
+  TRY(replace(kernel, dir.get(), name, bytes, mode, /*durable=*/true));
+  return kernel.fsync(dir.get());
+}
+
+Status write_all(sys::Kernel& kernel, int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const std::size_t put = TRY(kernel.write(fd, bytes));
+    if (put == 0) return internal("host.short-write", "a write took nothing");
+    bytes.remove_prefix(std::min(put, bytes.size()));
+  }
+  return {};
+}
+
+Result<UniqueFd> make_directories(sys::Kernel& kernel, const std::string& path, mode_t mode) {
+  constexpr open_how kDirectory = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC};
+  auto existing = kernel.openat2(AT_FDCWD, path, kDirectory);
+  if (existing || existing.error().sys_errno != ENOENT) return existing;
+
+  UniqueFd parent = TRY(open_directory(kernel, path.starts_with('/') ? "/" : "."));
+  for (std::size_t at = 0; at < path.size();) {
+    const std::size_t end = std::min(path.find('/', at), path.size());
+    const std::string name = path.substr(at, end - at);
+    at = end + 1;
+    if (name.empty()) continue;
+    auto next = kernel.openat2(parent.get(), name, kDirectory);
+    if (!next && next.error().sys_errno == ENOENT) {
+      const Status made = kernel.mkdirat(parent.get(), name, mode);
+      if (!made && made.error().sys_errno != EEXIST) return std::unexpected(made.error());
+      next = kernel.openat2(parent.get(), name, kDirectory);
+    }
+    parent = TRY(std::move(next));
+  }
+  return parent;
+}
+
+Result<UniqueFd> open_directory(sys::Kernel& kernel, const std::string& path) {
+  return kernel.openat2(AT_FDCWD, path, {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC});
+}
+
+}  // namespace casemate::fs

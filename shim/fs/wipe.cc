@@ -1,0 +1,179 @@
+#include "shim/fs/wipe.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/base/clock.h"
+#include "shim/fs/wipe_file.h"
+
+namespace casemate::fs {
+namespace {
+
+constexpr std::size_t kBatch = 4096;  // names listed at a time
+
+struct DirClose {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+Status make_writable(sys::Kernel& kernel, int mount) {
+  struct statvfs facts{};
+  if (::fstatvfs(mount, &facts) != 0) return sys_error("look at the mount to wipe");
+  if ((facts.f_flag & ST_RDONLY) == 0) return {};
+  const UniqueFd super = TRY(kernel.fspick(mount, 0));
+  TRY(kernel.fsconfig_flag(super.get(), "rw"));
+  return kernel.fsconfig_reconfigure(super.get());
+}
+
+// chattr +i or +a by a job that was allowed to: tmpfs knows both since Linux 6.6.
+void clear_flags(int fd) {
+  int flags = 0;
+  ::ioctl(fd, FS_IOC_SETFLAGS, &flags);  // ENOTTY where there are none
+}
+
+// Up to kBatch names of a folder. A fresh descriptor: the position of a shared one would move.
+Result<std::vector<std::string>> list(sys::Kernel& kernel, int directory) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  UniqueFd fd = TRY(kernel.openat2(directory, ".", how));
+  const std::unique_ptr<DIR, DirClose> dir(::fdopendir(fd.get()));
+  if (dir == nullptr) return sys_error("list a folder to wipe");
+  (void)fd.release();  // closedir closes it
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+    if (names.size() == kBatch) break;
+  }
+  return names;
+}
+
+// Every folder is emptied in the root's place: its files are overwritten and removed, its folders
+// moved up to the root. So a tree of any depth needs two descriptors and no recursion.
+class Wipe {
+ public:
+  Wipe(sys::Kernel& kernel, int root) : kernel_(kernel), root_(root) {}
+
+  void run() {
+    if (auto opened = open(root_, ".", O_RDONLY | O_DIRECTORY)) clear_flags(opened->get());
+    empty(root_, /*is_root=*/true);
+  }
+
+  Result<Wiped> finish() {
+    auto bytes = overwriter_.finish();
+    if (!bytes) note(std::move(bytes.error()));
+    const auto left = list(kernel_, root_);
+    if (!first_ && (!left || !left->empty()))
+      note(internal("wipe.incomplete", "names are left after the wipe").error());
+    if (first_) return std::unexpected(std::move(*first_));
+    return Wiped{.files = files_, .bytes = *bytes};
+  }
+
+ private:
+  void note(Error error) {
+    if (!first_) first_ = std::move(error);
+  }
+  bool noted(Status status) {
+    if (!status) note(std::move(status.error()));
+    return status.has_value();
+  }
+
+  // One batch of names; false when none of them went away.
+  bool batch(int directory, bool is_root) {
+    const auto names = list(kernel_, directory);
+    if (!names) return noted(std::unexpected(names.error()));
+    const std::uint64_t before = removed_;
+    for (const auto& name : *names) remove(directory, name, is_root);
+    return removed_ != before;
+  }
+  void empty(int directory, bool is_root) {
+    while (batch(directory, is_root)) continue;
+  }
+
+  void remove(int directory, const std::string& name, bool in_root) {
+    const auto facts = kernel_.fstatat(directory, name, AT_SYMLINK_NOFOLLOW);
+    if (!facts) return note(facts.error());
+    if (S_ISDIR(facts->st_mode)) return in_root ? folder(name) : lift(directory, name);
+    if (S_ISREG(facts->st_mode)) return file(directory, name);
+    if (noted(kernel_.unlinkat(directory, name, 0))) ++removed_;
+  }
+
+  Result<UniqueFd> open(int directory, const std::string& name, int flags) {
+    open_how how{};
+    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    return kernel_.openat2(directory, name, how);
+  }
+
+  void file(int directory, const std::string& name) {
+    auto opened = open(directory, name, O_RDWR | O_NONBLOCK);
+    if (!opened && opened.error().sys_errno == EPERM) {
+      // The flags forbid writing, and removing, but not reading.
+      if (auto plain = open(directory, name, O_RDONLY | O_NONBLOCK)) clear_flags(plain->get());
+      opened = open(directory, name, O_RDWR | O_NONBLOCK);
+    }
+    if (!opened) note(opened.error());
+    if (!noted(kernel_.unlinkat(directory, name, 0))) return;
+    ++removed_;
+    if (!opened) return;
+    struct stat facts{};
+    // Further names of the file follow: the last one overwrites it.
+    if (::fstat(opened->get(), &facts) == 0 && facts.st_nlink > 0) return;
+    ++files_;
+    noted(overwriter_.overwrite(std::move(*opened)));
+  }
+
+  void folder(const std::string& name) {
+    auto opened = open(root_, name, O_RDONLY | O_DIRECTORY);
+    if (!opened) return note(std::move(opened.error()));
+    clear_flags(opened->get());
+    empty(opened->get(), /*is_root=*/false);
+    if (noted(kernel_.unlinkat(root_, name, AT_REMOVEDIR))) ++removed_;
+  }
+
+  void lift(int directory, const std::string& name) {
+    if (auto opened = open(directory, name, O_RDONLY | O_DIRECTORY)) clear_flags(opened->get());
+    // A name of the job's may be in the way: rename(2) replaces an empty folder and fails otherwise.
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      const std::string place = ".wipe-" + std::to_string(lifted_++);
+      const auto moved = kernel_.renameat(directory, name, root_, place);
+      if (moved) {
+        ++removed_;
+        return;
+      }
+      const int error = moved.error().sys_errno;
+      if (error != ENOTEMPTY && error != EEXIST && error != ENOTDIR) return note(moved.error());
+    }
+    note(internal("wipe.incomplete", "no free name to move a folder to").error());
+  }
+
+  sys::Kernel& kernel_;
+  int root_;
+  Overwriter overwriter_;
+  std::uint64_t files_ = 0;
+  std::uint64_t removed_ = 0;  // names that went away: progress
+  std::uint64_t lifted_ = 0;
+  std::optional<Error> first_;
+};
+
+}  // namespace
+
+Result<Wiped> wipe_tree(sys::Kernel& kernel, int mount_fd) {
+  const std::int64_t begun = monotonic_ns();
+  TRY(make_writable(kernel, mount_fd));
+  Wipe wipe(kernel, mount_fd);
+  wipe.run();
+  Wiped wiped = TRY(wipe.finish());
+  wiped.seconds = static_cast<double>(monotonic_ns() - begun) / 1e9;
+  return wiped;
+}
+
+}  // namespace casemate::fs

@@ -1,0 +1,209 @@
+#include "shim/plan/compile.h"
+
+#include <sys/mount.h>
+
+#include <array>
+
+#include "shim/plan/names.h"
+
+namespace casemate::plan {
+namespace {
+
+// Relative paths of config.json start at the bundle (runtime-spec, "root" and "mounts").
+std::string in_bundle(const std::string& path, const std::string& bundle) {
+  return path.starts_with('/') ? path : bundle + "/" + path;
+}
+
+bool is_bind(const oci::Mount& mount, const MountOptions& options) {
+  return options.bind || mount.type == "bind";
+}
+
+Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bundle,
+                                  const std::string& pointer) {
+  AttachMount step;
+  step.options = TRY(parse_mount_options(mount.options, pointer));
+  step.destination = mount.destination;
+  if (is_bind(mount, step.options)) {
+    step.kind = MountKind::bind;
+    step.source = in_bundle(mount.source, bundle);
+    if (!step.options.data.empty())
+      return bad_input("oci.mount-option",
+                       "bind mounts take no option \"" + printable(step.options.data[0].first) + "\"",
+                       "remove the option", pointer + "/options");
+  } else if (mount.type == "cgroup" || mount.type == "cgroup2") {
+    step.kind = MountKind::cgroup;
+  } else {
+    step.type = mount.type;
+    step.source = mount.source;
+  }
+  return step;
+}
+
+Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
+  for (std::size_t i = 0; i < spec.mounts.size(); ++i)
+    plan.steps.emplace_back(TRY(
+        compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i))));
+  for (const DatasetMount& dataset : inputs.datasets)
+    plan.steps.emplace_back(AttachMount{
+        .kind = MountKind::dataset, .destination = dataset.target, .source = dataset.id});
+  return {};
+}
+
+// runtime-spec "Default Devices", and the links of "Dev symbolic links".
+void add_default_devices(Plan& plan, const oci::Spec& spec) {
+  struct Node {
+    const char* path;
+    int major, minor;
+  };
+  constexpr std::array kNodes = {Node{"/dev/null", 1, 3},   Node{"/dev/zero", 1, 5},
+                                 Node{"/dev/full", 1, 7},   Node{"/dev/random", 1, 8},
+                                 Node{"/dev/urandom", 1, 9}, Node{"/dev/tty", 5, 0}};
+  const auto asked = [&](const char* path) {
+    for (const oci::Device& device : spec.linux.devices)
+      if (device.path == path) return true;
+    return false;
+  };
+  for (const Node& node : kNodes)
+    if (!asked(node.path))
+      plan.steps.emplace_back(MakeDevice{{.path = node.path,
+                                          .type = 'c',
+                                          .major = node.major,
+                                          .minor = node.minor,
+                                          .file_mode = 0666}});
+  for (const oci::Device& device : spec.linux.devices) plan.steps.emplace_back(MakeDevice{device});
+  constexpr std::array kLinks = {std::array{"/proc/self/fd", "/dev/fd"},
+                                 std::array{"/proc/self/fd/0", "/dev/stdin"},
+                                 std::array{"/proc/self/fd/1", "/dev/stdout"},
+                                 std::array{"/proc/self/fd/2", "/dev/stderr"},
+                                 std::array{"pts/ptmx", "/dev/ptmx"}};
+  for (const auto& [target, path] : kLinks) plan.steps.emplace_back(MakeSymlink{target, path});
+}
+
+bool binds_dev(const oci::Spec& spec) {
+  for (const oci::Mount& mount : spec.mounts) {
+    const bool bind = mount.type == "bind";
+    if (bind && (mount.destination == "/dev" || mount.destination == "/dev/")) return true;
+  }
+  return false;
+}
+
+void add_parent_steps(Plan& plan, const oci::Spec& spec) {
+  oci::Resources resources = spec.linux.resources;
+  // The devices that every container has (runtime-spec "Default Devices") stay usable whatever the
+  // rules say; creating nodes is harmless while using them is not allowed.
+  const auto allow = [&](char type, std::optional<std::int64_t> major,
+                         std::optional<std::int64_t> minor, const char* access) {
+    resources.devices.push_back({true, type, major, minor, access});
+  };
+  allow('c', {}, {}, "m");
+  allow('b', {}, {}, "m");
+  for (const int minor : {3, 5, 7, 8, 9}) allow('c', 1, minor, "rwm");
+  allow('c', 5, 0, "rwm");
+  allow('c', 5, 2, "rwm");
+  allow('c', 136, {}, "rwm");
+  plan.steps.emplace_back(CreateCgroup{spec.linux.cgroups_path, std::move(resources)});
+  plan.steps.emplace_back(Namespaces{spec.linux.namespaces});
+  if (!spec.linux.uid_mappings.empty() || !spec.linux.gid_mappings.empty())
+    plan.steps.emplace_back(IdMaps{spec.linux.uid_mappings, spec.linux.gid_mappings});
+  if (spec.linux.monotonic_offset || spec.linux.boottime_offset)
+    plan.steps.emplace_back(TimeOffsets{spec.linux.monotonic_offset, spec.linux.boottime_offset});
+  if (!spec.hooks.prestart.empty())
+    plan.steps.emplace_back(RunHooks{"prestart", spec.hooks.prestart});
+  if (!spec.hooks.create_runtime.empty())
+    plan.steps.emplace_back(RunHooks{"createRuntime", spec.hooks.create_runtime});
+}
+
+Status add_root_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
+  const auto [propagation, recursive] = TRY(parse_propagation(spec.linux.rootfs_propagation));
+  plan.steps.emplace_back(AttachRoot{.source = in_bundle(spec.root.path, inputs.bundle),
+                                     .upper_bytes = inputs.upper_bytes,
+                                     .propagation = propagation,
+                                     .propagation_recursive = recursive});
+  TRY(add_mounts(plan, spec, inputs));
+  if (!binds_dev(spec)) add_default_devices(plan, spec);
+  if (spec.process && spec.process->terminal)
+    plan.steps.emplace_back(AttachConsole{spec.process->console_size});
+  if (!spec.hooks.create_container.empty())
+    plan.steps.emplace_back(RunHooks{"createContainer", spec.hooks.create_container});
+  plan.steps.emplace_back(PivotRoot{});
+  if (!spec.hostname.empty() || !spec.domainname.empty())
+    plan.steps.emplace_back(SetHostname{spec.hostname, spec.domainname});
+  for (const auto& [key, value] : spec.linux.sysctl)
+    plan.steps.emplace_back(WriteSysctl{key, value});
+  for (const std::string& path : spec.linux.readonly_paths)
+    plan.steps.emplace_back(ReadonlyPath{path});
+  for (const std::string& path : spec.linux.masked_paths) plan.steps.emplace_back(MaskPath{path});
+  if (spec.root.readonly) plan.steps.emplace_back(RootReadonly{});
+  return {};
+}
+
+Result<SetCapabilities> compile_capabilities(const std::optional<oci::Capabilities>& asked) {
+  SetCapabilities step;
+  if (!asked) return step;
+  const std::string at = "/process/capabilities/";
+  step.bounding = TRY(capability_bits(asked->bounding, at + "bounding"));
+  step.effective = TRY(capability_bits(asked->effective, at + "effective"));
+  step.inheritable = TRY(capability_bits(asked->inheritable, at + "inheritable"));
+  step.permitted = TRY(capability_bits(asked->permitted, at + "permitted"));
+  step.ambient = TRY(capability_bits(asked->ambient, at + "ambient"));
+  if ((step.effective & ~step.permitted) != 0)
+    return bad_input("oci.capability-sets", "effective capabilities must be permitted ones",
+                     "list them in \"permitted\" too", at + "effective");
+  if ((step.ambient & ~(step.permitted & step.inheritable)) != 0)
+    return bad_input("oci.capability-sets",
+                     "ambient capabilities must be permitted and inheritable ones",
+                     "list them in both sets", at + "ambient");
+  return step;
+}
+
+std::string search_path(const std::vector<std::string>& env) {
+  for (const std::string& variable : env)
+    if (variable.starts_with("PATH=")) return variable.substr(5);
+  return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+// The order is the kernel's: a filter needs no_new_privs or CAP_SYS_ADMIN, so it is loaded while the
+// capabilities are still there; dropping the bounding set needs CAP_SETPCAP; labels need /proc.
+Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
+  const oci::Process& process = *spec.process;
+  if (process.oom_score_adj) plan.steps.emplace_back(SetOomScore{*process.oom_score_adj});
+  for (const oci::Rlimit& limit : process.rlimits) {
+    TRY(rlimit_number(limit.type));
+    plan.steps.emplace_back(SetRlimit{limit});
+  }
+  if (!process.selinux_label.empty()) {
+    if (!inputs.selinux_enabled)
+      return unsupported("selinux.disabled",
+                         "label \"" + printable(process.selinux_label) +
+                             "\" was asked for and this kernel has SELinux off",
+                         "boot with security=selinux, or remove the label",
+                         "/process/selinuxLabel");
+    plan.steps.emplace_back(SetLabel{process.selinux_label});
+  }
+  plan.steps.emplace_back(NewKeyring{"_ses." + inputs.id});
+  plan.steps.emplace_back(SetWorkingDirectory{process.cwd});
+  plan.steps.emplace_back(SetCredentials{process.user});
+  plan.steps.emplace_back(ResolveProgram{process.args[0], search_path(process.env)});
+  if (process.no_new_privileges) plan.steps.emplace_back(NoNewPrivileges{});
+  if (inputs.profile_filter)
+    plan.steps.emplace_back(LoadSeccomp{FilterSource::profile, *inputs.profile_filter});
+  if (spec.linux.seccomp)
+    plan.steps.emplace_back(LoadSeccomp{FilterSource::container, *spec.linux.seccomp});
+  plan.steps.emplace_back(TRY(compile_capabilities(process.capabilities)));
+  plan.steps.emplace_back(Execute{process.args, process.env});
+  return {};
+}
+
+}  // namespace
+
+Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs) {
+  if (!spec.process)
+    return bad_input("oci.process", "config.json has no process to run", "add a process", "/process");
+  Plan plan;
+  add_parent_steps(plan, spec);
+  TRY(add_root_steps(plan, spec, inputs));
+  TRY(add_process_steps(plan, spec, inputs));
+  return plan;
+}
+
+}  // namespace casemate::plan

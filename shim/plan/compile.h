@@ -1,0 +1,32 @@
+// compile: the bounded Spec, and what the job adds to it, as a Plan. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/base/result.h"
+#include "shim/oci/spec.h"
+#include "shim/plan/plan.h"
+
+namespace casemate::plan {
+
+struct DatasetMount {
+  std::string id;
+  std::string target;  // absolute path in the container
+};
+
+struct Inputs {
+  std::string id;                                // container id; names the keyring
+  std::string bundle;                            // absolute host path; relative sources start here
+  std::uint64_t upper_bytes = 0;                 // size of the job's tmpfs upper; 0: no overlay
+  std::vector<DatasetMount> datasets;
+  std::optional<oci::Seccomp> profile_filter;    // installed besides the container's own
+  bool selinux_enabled = false;
+};
+
+// Preconditions: `spec` has been through policy::decide. bad_input or unsupported when the spec
+// cannot be carried out (unknown capability, rlimit, mount option; a label without SELinux).
+Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs);
+
+}  // namespace casemate::plan

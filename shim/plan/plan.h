@@ -1,0 +1,143 @@
+// The Plan: everything that create will do to the machine, as ordered immutable data. It is made from
+// the bounded Spec by compile(), executed by shim/apply, compared with what /proc shows by check(),
+// and written to plan.json; its digest goes into the audit log and the receipt.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "shim/base/json.h"
+#include "shim/oci/spec.h"
+#include "shim/plan/mount_options.h"
+
+namespace casemate::plan {
+
+// --- steps of the parent (the command line process, in the host's namespaces)
+
+struct CreateCgroup {  // a leaf in every hierarchy, its limits and its device rules
+  std::string path;
+  oci::Resources resources;
+};
+struct Namespaces {  // new ones by clone3(2), the others joined by path
+  std::vector<oci::Namespace> all;
+};
+struct IdMaps {  // user_namespaces(7); written by the parent
+  std::vector<oci::IdMapping> uids, gids;
+};
+struct TimeOffsets {  // time_namespaces(7); written before the first task enters
+  std::optional<oci::TimeOffset> monotonic, boottime;
+};
+struct RunHooks {
+  std::string phase;  // prestart, createRuntime (parent), createContainer (init)
+  std::vector<oci::Hook> hooks;
+};
+
+// --- steps of init (the container's first process), in order
+
+// The root: a private clone of `source`, or an overlay of it with a tmpfs upper that is wiped.
+struct AttachRoot {
+  std::string source;             // absolute host path
+  std::uint64_t upper_bytes = 0;  // 0: no overlay
+  std::uint64_t propagation = 0;  // MS_…
+  bool propagation_recursive = true;
+};
+enum class MountKind { filesystem, bind, cgroup, dataset };
+struct AttachMount {
+  MountKind kind = MountKind::filesystem;
+  std::string destination;
+  std::string type;    // file system type; empty for the others
+  std::string source;  // bind: absolute host path; dataset: its id
+  MountOptions options;
+};
+struct MakeDevice {
+  oci::Device device;
+};
+struct MakeSymlink {
+  std::string target;
+  std::string path;
+};
+struct AttachConsole {  // a pseudoterminal of the new devpts, its master sent to --console-socket
+  std::optional<oci::ConsoleSize> size;
+};
+struct PivotRoot {};
+struct SetHostname {
+  std::string hostname;
+  std::string domainname;
+};
+struct WriteSysctl {
+  std::string key, value;
+};
+struct ReadonlyPath {
+  std::string path;
+};
+struct MaskPath {
+  std::string path;
+};
+struct RootReadonly {};
+struct SetOomScore {
+  int score = 0;
+};
+struct SetRlimit {
+  oci::Rlimit limit;
+};
+struct SetLabel {  // SELinux: label of the process, of its keyring, and of new files
+  std::string process_label;
+};
+struct NewKeyring {
+  std::string name;
+};
+struct NoNewPrivileges {};
+enum class FilterSource { profile, container };
+struct LoadSeccomp {
+  FilterSource from = FilterSource::container;
+  oci::Seccomp filter;
+};
+struct SetCredentials {
+  oci::User user;
+};
+struct SetCapabilities {  // bit n is capability n
+  std::uint64_t bounding = 0, effective = 0, inheritable = 0, permitted = 0, ambient = 0;
+};
+struct SetWorkingDirectory {
+  std::string path;
+};
+struct ResolveProgram {  // looks the program up, as the container's user, before filters are in force
+  std::string name;
+  std::string search_path;  // of PATH in the container's environment
+};
+struct Execute {
+  std::vector<std::string> args, env;
+};
+
+using Step =
+    std::variant<CreateCgroup, Namespaces, IdMaps, TimeOffsets, RunHooks, AttachRoot, AttachMount,
+                 MakeDevice, MakeSymlink, AttachConsole, PivotRoot, SetHostname, WriteSysctl,
+                 ReadonlyPath, MaskPath, RootReadonly, SetOomScore, SetRlimit, SetLabel, NewKeyring,
+                 NoNewPrivileges, LoadSeccomp, SetCredentials, SetCapabilities, SetWorkingDirectory,
+                 ResolveProgram, Execute>;
+
+enum class Executor { parent, init };
+
+std::string_view name_of(const Step& step);
+Executor executor_of(const Step& step);
+Json to_json(const Step& step);
+
+struct Plan {
+  std::vector<Step> steps;
+
+  Json to_json() const;
+  std::string digest() const;  // "sha256:…" of the compact JSON
+  // The only step of its type, or nullptr.
+  template <class S>
+  const S* find() const {
+    for (const Step& step : steps)
+      if (const S* found = std::get_if<S>(&step)) return found;
+    return nullptr;
+  }
+};
+
+}  // namespace casemate::plan

@@ -1,0 +1,200 @@
+#include "shim/run/admission.h"
+
+#include <algorithm>
+
+#include "policy/decide.h"
+#include "shim/base/encoding.h"
+#include "shim/fs/host_file.h"
+#include "shim/plan/compile.h"
+#include "shim/run/host_facts.h"
+#include "shim/run/job_source.h"
+
+namespace casemate::run {
+namespace {
+
+constexpr std::size_t kMaxConfig = 4 << 20;
+constexpr std::size_t kMaxProfile = 1 << 20;
+
+// The same id may live under several roots; so may its cgroup.
+std::string default_cgroup(const Settings& settings, const std::string& id) {
+  return "/casemate/" + sha256_hex(settings.root).substr(0, 16) + "/" + id;
+}
+
+Result<oci::Spec> load_spec(Runtime& runtime, const CreateRequest& request) {
+  const std::string path = request.bundle + "/config.json";
+  oci::Spec spec = TRY(oci::parse_spec(TRY(fs::read_file(runtime.kernel, path, kMaxConfig))));
+  if (!spec.root.path.starts_with('/')) spec.root.path = request.bundle + "/" + spec.root.path;
+  for (oci::Mount& mount : spec.mounts) {
+    const bool bind = mount.type == "bind" ||
+                      std::find(mount.options.begin(), mount.options.end(), "bind") != mount.options.end() ||
+                      std::find(mount.options.begin(), mount.options.end(), "rbind") != mount.options.end();
+    if (bind && !mount.source.starts_with('/')) mount.source = request.bundle + "/" + mount.source;
+  }
+  if (spec.linux.cgroups_path.empty())
+    spec.linux.cgroups_path = default_cgroup(runtime.settings, request.id);
+  return spec;
+}
+
+void collect(const std::vector<oci::Hook>& hooks, std::vector<std::string>& out) {
+  for (const oci::Hook& hook : hooks) out.push_back(hook.path);
+}
+
+// Every path of the host that the request names.
+std::vector<std::string> host_paths_of(const oci::Spec& spec) {
+  std::vector<std::string> paths = {spec.root.path};
+  for (const oci::Mount& mount : spec.mounts)
+    if (mount.source.starts_with('/')) paths.push_back(mount.source);
+  const oci::Hooks& hooks = spec.hooks;
+  for (const auto* phase : {&hooks.prestart, &hooks.create_runtime, &hooks.create_container,
+                            &hooks.start_container, &hooks.poststart, &hooks.poststop})
+    collect(*phase, paths);
+  return paths;
+}
+
+Status open_host_paths(const oci::Spec& spec, apply::HostPaths& paths) {
+  for (const std::string& path : host_paths_of(spec)) TRY(paths.open(path));
+  return {};
+}
+
+std::vector<std::string> mount_points_of(const oci::Spec& spec) {
+  std::vector<std::string> points;
+  for (const oci::Mount& mount : spec.mounts) points.push_back(mount.destination);
+  return points;
+}
+
+Status check_gpu(const policy::JobRequest& job) {
+  if (job.gpu == 0) return {};
+  return unsupported("gpu.lease", "the job asks for a GPU and this version does not lend one",
+                     "ask for \"gpu\": 0", "/gpu");
+}
+
+Status verify_request(Runtime& runtime, oci::Spec& spec, Admission& admission) {
+  const auto text = TRY(find_job(runtime, spec));
+  if (!text) return {};
+  admission.job = TRY(verify_job(runtime, *text));
+  TRY(check_gpu(admission.job->request));
+  runtime.progress.done("job request signed by scheduler " + admission.job->scheduler +
+                        " for tenant " + admission.job->request.tenant);
+  return {};
+}
+
+Status choose_profile(Runtime& runtime, Admission& admission) {
+  policy::Selection selection;
+  selection.job = admission.job ? &admission.job->request : nullptr;
+  selection.tenant = admission.job ? admission.job->request.tenant : runtime.settings.tenant;
+  LoadedProfile loaded =
+      TRY(load_profile(runtime, TRY(policy::select_profile(runtime.config, selection))));
+  admission.profile = std::move(loaded.profile);
+  admission.profile_digest = std::move(loaded.digest);
+  runtime.progress.done("profile " + admission.profile.name + " chosen by the host's rules");
+  return {};
+}
+
+Status verify_rootfs(Runtime& runtime, const oci::Spec& spec, Admission& admission) {
+  if (admission.profile.image.level == policy::ImageLevel::none) return {};
+  if (!admission.job)
+    return denied("image.job", "profile " + admission.profile.name +
+                                   " verifies the image, and no job request names one",
+                  "start the container with a signed job request");
+  const int rootfs = TRY(admission.paths.fd(spec.root.path));
+  admission.image = TRY(verify_image(runtime, admission.job->request, admission.profile, rootfs,
+                                     mount_points_of(spec)));
+  runtime.progress.done("image " + admission.image->digest.substr(0, 19) + "\u2026 signed by " +
+                        admission.image->signer + ", " +
+                        std::to_string(admission.image->bytes >> 20) + " MiB compared");
+  return {};
+}
+
+Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& admission) {
+  const policy::HostFacts host = TRY(read_host_facts(runtime.kernel, admission.hierarchies));
+  policy::JobContext context;
+  if (admission.job) context.job = admission.job->request;
+  if (admission.image) context.image = admission.image->config;
+  context.hooks = runtime.config.hooks;
+  context.resolved = admission.paths.resolved();
+  admission.decision = policy::decide(spec, admission.profile, host, context);
+  if (admission.decision.denied) return std::unexpected(policy::refusal(admission.decision));
+
+  plan::Inputs inputs;
+  inputs.id = admission.request.id;
+  inputs.bundle = admission.request.bundle;
+  inputs.upper_bytes =
+      admission.profile.rootfs.tmpfs_upper ? admission.profile.rootfs.upper_bytes : 0;
+  if (admission.job)
+    for (const policy::JobDataset& dataset : admission.job->request.datasets)
+      inputs.datasets.push_back({dataset.id, dataset.target});
+  inputs.profile_filter = admission.decision.seccomp;
+  inputs.selinux_enabled = host.selinux;
+  admission.plan = TRY(plan::compile(admission.decision.spec, inputs));
+  return {};
+}
+
+}  // namespace
+
+Result<LoadedProfile> load_profile(Runtime& runtime, const std::string& name) {
+  const auto& folders = runtime.config.paths.profiles;
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
+    const auto text =
+        fs::read_trusted_file(runtime.kernel, *folder + "/" + name + ".json", kMaxProfile);
+    if (!text && text.error().sys_errno == ENOENT) continue;
+    if (!text) return std::unexpected(Error(text.error()).with_context("profile " + name));
+    LoadedProfile loaded;
+    loaded.profile = TRY(policy::parse_profile(*text));
+    if (loaded.profile.name != name)
+      return bad_input("profile.name", "the file of profile " + name + " calls itself " +
+                                           loaded.profile.name,
+                       "rename the file or the profile", "/name");
+    loaded.digest = "sha256:" + sha256_hex(*text);
+    return loaded;
+  }
+  return denied("profile.unknown", "no profile \"" + name + "\" on this host",
+                "install it, or name another one in the host's rules");
+}
+
+Result<Admission> admit(Runtime& runtime, const CreateRequest& request) {
+  Admission admission{.request = request, .paths = apply::HostPaths(runtime.kernel)};
+  oci::Spec spec = TRY(load_spec(runtime, request));
+  if (!spec.process)
+    return bad_input("oci.process", "config.json has no process to run", "add a process", "/process");
+  if (runtime.settings.systemd_cgroup)
+    return unsupported("cgroup.systemd", "the systemd cgroup manager is not served by this version",
+                       "use the cgroupfs manager");
+  TRY(verify_request(runtime, spec, admission));
+  TRY(choose_profile(runtime, admission));
+  TRY(open_host_paths(spec, admission.paths));
+  TRY(verify_rootfs(runtime, spec, admission));
+  admission.hierarchies = TRY(cgroup::read_hierarchies(runtime.kernel));
+  TRY(decide_and_compile(runtime, spec, admission));
+  return admission;
+}
+
+Json Admission::receipt_facts(const Settings& settings) const {
+  std::size_t tightened = 0;
+  for (const policy::Finding& finding : decision.findings)
+    tightened += finding.outcome == policy::Outcome::tighten;
+  Json facts = {{"container", request.id},
+                {"root", settings.root},
+                {"profile",
+                 {{"name", profile.name},
+                  {"digest", profile_digest},
+                  {"mode", policy::to_string(profile.mode)},
+                  {"tainted", decision.tainted},
+                  {"unsafe", decision.unsafe}}},
+                {"plan", plan.digest()},
+                {"decision", {{"findings", decision.findings.size()}, {"tightened", tightened}}},
+                {"gpu", "none"}};
+  if (job) {
+    facts["tenant"] = job->request.tenant;
+    facts["scheduler"] = job->scheduler;
+    facts["job"] = {{"nonce", job->request.nonce}};
+  }
+  if (image) {
+    facts["imageDigest"] = image->digest;
+    facts["image"] = {{"digest", image->digest},
+                      {"signer", image->signer},
+                      {"level", policy::to_string(image->level)}};
+  }
+  return facts;
+}
+
+}  // namespace casemate::run

@@ -1,0 +1,53 @@
+// admit: everything that is decided before anything is changed. Reads the bundle, verifies job and
+// image, chooses the profile, decides, compiles the plan.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/decision.h"
+#include "policy/profile.h"
+#include "shim/apply/host_paths.h"
+#include "shim/cgroup/hierarchy.h"
+#include "shim/oci/spec.h"
+#include "shim/plan/plan.h"
+#include "shim/run/runtime.h"
+#include "shim/run/verify.h"
+
+namespace casemate::run {
+
+struct CreateRequest {
+  std::string id;
+  std::string bundle;          // absolute
+  std::string pid_file;        // empty: none
+  std::string console_socket;  // path; empty: none
+  int preserve_fds = 0;        // descriptors 3 … 3 + n - 1 go to the container
+};
+
+struct Admission {
+  CreateRequest request;
+  policy::Profile profile;
+  std::string profile_digest;  // "sha256:…" of the profile's file
+  policy::Decision decision;   // its spec is what runs
+  std::optional<VerifiedJob> job;
+  std::optional<VerifiedImage> image;
+  plan::Plan plan;
+  apply::HostPaths paths;
+  std::vector<cgroup::Hierarchy> hierarchies;
+
+  // What the receipt says about all this (shim/evidence/receipt.h).
+  Json receipt_facts(const Settings& settings) const;
+};
+
+// Errors: denied with the rule that forbids it, bad_input, unsupported. Writes no record.
+Result<Admission> admit(Runtime& runtime, const CreateRequest& request);
+
+// The profile `name` from the last folder that has it (the administrator's wins over the vendor's).
+struct LoadedProfile {
+  policy::Profile profile;
+  std::string digest;
+};
+Result<LoadedProfile> load_profile(Runtime& runtime, const std::string& name);
+
+}  // namespace casemate::run

@@ -1,0 +1,198 @@
+#include "shim/run/create.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shim/apply/prepare.h"
+#include "shim/base/clock.h"
+#include "shim/fs/host_file.h"
+#include "shim/run/datasets.h"
+#include "shim/run/launch.h"
+#include "shim/warden/journal.h"
+
+namespace casemate::run {
+namespace {
+
+using std::chrono::milliseconds;
+using warden::ContainerDir;
+using warden::WardenClient;
+
+// The caller asked for 3 to 3 + n - 1: what is not open would later be somebody else's descriptor.
+Status check_preserved(const CreateRequest& request) {
+  for (int fd = 3; fd < 3 + request.preserve_fds; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0)
+      return bad_input("process.preserve-fds",
+                       "descriptor " + std::to_string(fd) + " of --preserve-fds is not open",
+                       "pass as many descriptors as the option says");
+  return {};
+}
+
+struct Staged {
+  std::map<std::string, UniqueFd> mounts;
+  Json facts = Json::array();
+};
+
+std::string dataset_line(const Json& facts) {
+  const auto number = [&](const char* key) {
+    const auto at = facts.find(key);
+    return at != facts.end() && at->is_number() ? at->get<double>() : 0.0;
+  };
+  char rates[96];
+  std::snprintf(rates, sizeof rates, "%.1f MiB in %.0f files, %.2f GiB/s",
+                number("bytes") / (1 << 20), number("files"), number("gibPerSecond"));
+  return "dataset " + facts.value("id", "") + " opened with key " + facts.value("slot", "") + ", " +
+         rates;
+}
+
+Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClient& warden) {
+  Staged staged;
+  if (!admission.job) return staged;
+  for (const policy::JobDataset& dataset : admission.job->request.datasets) {
+    OpenedDataset opened = TRY(open_dataset(
+        runtime, dataset, *admission.job, admission.image ? admission.image->signer : "",
+        admission.profile, admission.decision.spec.process->user));
+    TRY(warden.hold_mount("dataset:" + dataset.id, opened.holder.get()));
+    runtime.progress.done(dataset_line(opened.facts));
+    staged.mounts[dataset.id] = std::move(opened.mount);
+    staged.facts.push_back(std::move(opened.facts));
+  }
+  return staged;
+}
+
+Result<cgroup::Cgroup> stage_cgroup(Runtime& runtime, const Admission& admission,
+                                    WardenClient& warden) {
+  const auto* step = admission.plan.find<plan::CreateCgroup>();
+  TRY(warden.intend_cgroup(step->path));
+  auto cgroup = TRY(cgroup::Cgroup::create(runtime.kernel, admission.hierarchies, step->path));
+  const bool own_parents = step->path.starts_with("/casemate/");
+  TRY(warden.hold_cgroup(cgroup.to_json(), own_parents));
+  TRY(cgroup.limit(step->resources));
+  return cgroup;
+}
+
+Result<apply::Prepared> stage_mounts(Runtime& runtime, Admission& admission,
+                                     const cgroup::Cgroup& cgroup, Staged staged,
+                                     WardenClient& warden) {
+  const std::string cache = runtime.config.paths.state + "/seccomp";
+  const UniqueFd cache_dir = TRY(fs::make_directories(runtime.kernel, cache, 0700));
+  apply::Prepared prepared = TRY(apply::prepare(runtime.kernel, admission.plan,
+                                                {.paths = admission.paths,
+                                                 .hierarchies = admission.hierarchies,
+                                                 .cgroup = cgroup,
+                                                 .datasets = std::move(staged.mounts),
+                                                 .seccomp_cache = cache_dir.get()}));
+  if (prepared.upper) TRY(warden.hold_mount("upper", prepared.upper.get()));
+  return prepared;
+}
+
+warden::StateRecord state_record(const Admission& admission, const WardenClient& warden,
+                                 pid_t pid) {
+  const oci::Spec& spec = admission.decision.spec;
+  warden::StateRecord record;
+  record.oci_version = spec.oci_version;
+  record.id = admission.request.id;
+  record.bundle = admission.request.bundle;
+  record.created = now_rfc3339();
+  record.pid = pid;
+  record.pid_start_time = warden::process_start_time(pid);
+  record.warden_pid = warden.warden_pid();
+  record.twin_pid = warden.twin_pid();
+  record.plan_digest = admission.plan.digest();
+  for (const auto& [key, value] : spec.annotations) record.annotations[key] = value;
+  record.extra = {{"profile", admission.profile.name}};
+  return record;
+}
+
+Json allow_facts(const Admission& admission, const Settings& settings) {
+  Json facts = admission.receipt_facts(settings);
+  facts["decision"] = policy::to_json(admission.decision);
+  return facts;
+}
+
+// The warden has seen our end of the socket close and undoes everything; the attempt is over when it
+// is.
+void await_roll_back(pid_t warden, pid_t init) {
+  for (const pid_t child : {init, warden})
+    if (child > 0) static_cast<void>(::waitpid(child, nullptr, 0));
+}
+
+Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& directory,
+                         WardenClient& warden, pid_t& pid) {
+  auto journal = TRY(warden::Journal::open(runtime.kernel, directory.fd()));
+  TRY(journal.enter(warden::State::verified));
+  if (admission.job) TRY(spend_nonce(runtime, admission.job->request));
+  Staged staged = TRY(stage_datasets(runtime, admission, warden));
+  const Json datasets = staged.facts;
+  TRY(journal.enter(warden::State::staged));
+  auto cgroup = TRY(stage_cgroup(runtime, admission, warden));
+  apply::Prepared prepared =
+      TRY(stage_mounts(runtime, admission, cgroup, std::move(staged), warden));
+  const Launched launched = TRY(launch(runtime, admission, std::move(prepared), cgroup, warden, pid));
+  TRY(directory.save_plan(admission.plan.to_json()));
+  TRY(directory.save_state(state_record(admission, warden, launched.pid)));
+  TRY(warden.facts({{"datasets", datasets}}));
+  TRY(audit(runtime, "create.allow", admission.request.id,
+            allow_facts(admission, runtime.settings)));
+  TRY(warden.commit());
+  return {};
+}
+
+Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
+  ContainerDir directory =
+      TRY(ContainerDir::create(runtime.kernel, runtime.config.paths.state, runtime.settings.root,
+                               admission.request.id));
+  auto warden = TRY(WardenClient::spawn(runtime.kernel, runtime.program("casemate-warden")));
+  TRY(warden.open({.id = admission.request.id,
+                   .root = runtime.settings.root,
+                   .evidence = runtime.evidence(),
+                   .facts = admission.receipt_facts(runtime.settings)},
+                  directory.fd()));
+  const pid_t warden_pid = warden.warden_pid();
+  pid_t pid = -1;
+  const Status done = launch_and_commit(runtime, admission, directory, warden, pid);
+  if (done) return Created{std::move(directory), std::move(warden), pid, warden_pid};
+  { const WardenClient let_go = std::move(warden); }
+  await_roll_back(warden_pid, pid);
+  return std::unexpected(done.error());
+}
+
+// The pid file is the last thing that appears: who reads it finds a container that stands.
+Status write_pid_file(Runtime& runtime, const CreateRequest& request, pid_t pid) {
+  if (request.pid_file.empty()) return {};
+  return fs::write_atomically(runtime.kernel, request.pid_file, std::to_string(pid), 0644);
+}
+
+std::string facts_line(const Admission& admission) {
+  const auto* capabilities = admission.plan.find<plan::SetCapabilities>();
+  const auto* filter = admission.plan.find<plan::LoadSeccomp>();
+  return "sandbox read back: " + std::to_string(admission.plan.steps.size()) + " steps hold, " +
+         std::to_string(__builtin_popcountll(capabilities->effective)) + " capabilities, seccomp " +
+         (filter != nullptr ? "on" : "off") +
+         (admission.decision.spec.process->no_new_privileges ? ", no new privileges" : "");
+}
+
+Result<Created> create_audited(Runtime& runtime, const CreateRequest& request) {
+  TRY(warden::check_id(request.id));
+  TRY(check_preserved(request));
+  Admission admission = TRY(admit(runtime, request));
+  Created created = TRY(stage_and_launch(runtime, admission));
+  runtime.progress.done(facts_line(admission));
+  if (const Status written = write_pid_file(runtime, request, created.pid); !written) {
+    static_cast<void>(created.warden.kill(SIGKILL));
+    return std::unexpected(written.error());
+  }
+  return created;
+}
+
+}  // namespace
+
+Result<Created> create(Runtime& runtime, const CreateRequest& request) {
+  auto created = create_audited(runtime, request);
+  if (created) return created;
+  TRY(audit(runtime, "create.deny", request.id, error_facts(created.error())));
+  return created;
+}
+
+}  // namespace casemate::run

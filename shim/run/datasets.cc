@@ -1,0 +1,72 @@
+#include "shim/run/datasets.h"
+
+#include <fcntl.h>
+
+#include "shim/fs/host_file.h"
+#include "shim/sys/helper.h"
+
+namespace casemate::run {
+namespace {
+
+constexpr std::size_t kMaxKey = 16 << 10;
+constexpr std::chrono::milliseconds kDeadline{3'600'000};
+
+// Never followed into a FIFO or device: the helper gets a regular file or nothing.
+Result<UniqueFd> open_regular(Runtime& runtime, const std::string& path) {
+  const open_how how{.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC, .mode = 0, .resolve = 0};
+  UniqueFd file = TRY(runtime.kernel.openat2(AT_FDCWD, path, how));
+  const struct stat status = TRY(runtime.kernel.fstatat(file.get(), "", AT_EMPTY_PATH));
+  if (S_ISREG(status.st_mode)) return file;
+  return bad_input("dataset.source", path + " is not a regular file", "name the sealed file");
+}
+
+Result<Json> tenant_keys(Runtime& runtime, const std::string& name) {
+  const policy::Tenant* tenant = runtime.config.tenant(name);
+  Json keys = Json::array();
+  if (tenant == nullptr) return keys;
+  for (const std::string& path : tenant->keys)
+    keys.push_back({{"name", name},
+                    {"pem", TRY(fs::read_trusted_file(runtime.kernel, path, kMaxKey))}});
+  return keys;
+}
+
+Result<OpenedDataset> parse_reply(sys::HelperMessage reply, const std::string& id) {
+  auto object = TRY(JsonObject::of(reply.body));
+  const Json* facts = object.take("dataset");
+  if (facts == nullptr || reply.fds.size() != 2)
+    return internal("helper.reply", "casemate-unseal sent no dataset");
+  return OpenedDataset{id, std::move(reply.fds[0]), std::move(reply.fds[1]), *facts};
+}
+
+}  // namespace
+
+Result<OpenedDataset> open_dataset(Runtime& runtime, const policy::JobDataset& dataset,
+                                   const VerifiedJob& job, const std::string& image_signer,
+                                   const policy::Profile& profile, const oci::User& owner) {
+  const std::string& tenant = job.request.tenant;
+  TRY(policy::tenant_may_use(runtime.config, tenant, dataset.id));
+  std::vector<UniqueFd> files;
+  files.push_back(TRY(open_regular(runtime, dataset.source)));
+  Json slots = Json::array();
+  for (const policy::KeySlot& slot : runtime.config.keys) {
+    files.push_back(TRY(open_regular(runtime, slot.file)));
+    slots.push_back({{"kid", slot.kid}});
+  }
+  const Json request = {{"tenant", tenant},
+                        {"dataset", dataset.id},
+                        {"profile", profile.name},
+                        {"imageSigner", image_signer},
+                        {"maxBytes", profile.dataset.max_bytes},
+                        {"maxCriticality", policy::to_string(profile.dataset.max_criticality)},
+                        {"keys", std::move(slots)},
+                        {"tenantKeys", TRY(tenant_keys(runtime, tenant))},
+                        {"minSerial", 0},
+                        {"mount", {{"uid", owner.uid}, {"gid", owner.gid}, {"mode", 0500}}}};
+  std::vector<int> fds;
+  for (const UniqueFd& file : files) fds.push_back(file.get());
+  return parse_reply(
+      TRY(sys::call_helper(runtime.program("casemate-unseal"), request, fds, kDeadline)),
+      dataset.id);
+}
+
+}  // namespace casemate::run

@@ -1,0 +1,129 @@
+#include "shim/run/init_process.h"
+
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "shim/apply/init.h"
+#include "shim/plan/names.h"
+#include "shim/sys/helper.h"
+
+namespace casemate::run {
+namespace {
+
+constexpr std::size_t kMaxMessage = 64 << 10;
+
+// write(2) and read(2) on the sequenced-packet sockets: the only calls that are certain to pass the
+// container's own filter.
+Status say(sys::Kernel& kernel, int socket, char kind, const std::string& text) {
+  TRY(kernel.write(socket, std::string(1, kind) + text));
+  return {};
+}
+
+[[noreturn]] void fail(sys::Kernel& kernel, int socket, const Error& error) {
+  static_cast<void>(say(kernel, socket, 'E', dump(sys::error_to_json(error))));
+  ::_exit(error.exit_code());
+}
+
+Status wait_for_go(sys::Kernel& kernel, int socket) {
+  if (TRY(kernel.read(socket, 16)) == "g") return {};
+  return internal("init.abandoned", "nobody waits for this container any more");
+}
+
+// The first user of a new user namespace has no id until the parent has written the maps.
+Status become_root_in_user_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
+  if (plan.find<plan::IdMaps>() == nullptr) return {};
+  TRY(kernel.setresgid(0));
+  return kernel.setresuid(0);
+}
+
+Status join_namespaces(sys::Kernel& kernel, const std::vector<JoinedNamespace>& joined) {
+  for (const JoinedNamespace& one : joined)
+    TRY(kernel.setns(one.fd.get(), static_cast<int>(plan::clone_flag(one.type))));
+  return {};
+}
+
+// Everything that came with the fork and is not listed goes: lock files, the warden's socket, what
+// the caller of the runtime leaked (CVE-2024-21626).
+Status close_others(sys::Kernel& kernel, std::vector<int> keep) {
+  std::sort(keep.begin(), keep.end());
+  unsigned first = 3;
+  for (const int fd : keep) {
+    const auto number = static_cast<unsigned>(fd);
+    if (number > first) TRY(kernel.close_range(first, number - 1, 0));
+    first = std::max(first, number + 1);
+  }
+  return kernel.close_range(first, ~0U, 0);
+}
+
+std::vector<int> kept_descriptors(const InitArguments& arguments) {
+  std::vector<int> keep = {arguments.sync_socket, arguments.start_socket};
+  for (int fd = 3; fd < 3 + arguments.preserve_fds; ++fd) keep.push_back(fd);
+  return keep;
+}
+
+std::string attached_json(const std::vector<apply::Attached>& attached) {
+  Json json = Json::array();
+  for (const apply::Attached& one : attached) json.push_back({one.step, one.mount_id});
+  return dump(json);
+}
+
+Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
+  TRY(kernel.setsid());
+  TRY(become_root_in_user_namespace(kernel, arguments.plan));
+  // Nobody of the same user may look into init before it has become the container's program
+  // (CVE-2016-9962). In a user namespace this would take init's own /proc files from it.
+  if (arguments.plan.find<plan::IdMaps>() == nullptr)
+    TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+  TRY(kernel.umask(0));
+  return join_namespaces(kernel, arguments.joined);
+}
+
+Status build(sys::Kernel& kernel, const InitArguments& arguments, apply::InitContext& context) {
+  TRY(wait_for_go(kernel, arguments.sync_socket));
+  TRY(prepare_self(kernel, arguments));
+  TRY(apply::build_container(context));
+  TRY(say(kernel, arguments.sync_socket, 'A', attached_json(context.attached)));
+  TRY(close_others(kernel, kept_descriptors(arguments)));
+  TRY(apply::confine_init(context));
+  return say(kernel, arguments.sync_socket, 'R', {});
+}
+
+}  // namespace
+
+void run_init(sys::Kernel& kernel, const InitArguments& arguments) {
+  apply::InitContext context{.kernel = kernel,
+                             .plan = arguments.plan,
+                             .prepared = arguments.prepared,
+                             .state_json = arguments.state_json,
+                             .console_socket = arguments.console_socket};
+  if (const Status built = build(kernel, arguments, context); !built)
+    fail(kernel, arguments.sync_socket, built.error());
+  if (!wait_for_go(kernel, arguments.start_socket)) ::_exit(0);
+  const Status failed = apply::execute(context, *arguments.plan.find<plan::Execute>());
+  fail(kernel, arguments.start_socket, failed.error());
+}
+
+Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket) {
+  const std::string text = TRY(kernel.read(sync_socket, kMaxMessage));
+  if (text.empty()) return internal("init.died", "the container's init died while it was built");
+  if (text[0] != 'E') return InitMessage{text[0], text.substr(1)};
+  const Json error = TRY(parse_json(std::string_view(text).substr(1)));
+  return std::unexpected(sys::error_from_json(error));
+}
+
+Result<std::vector<apply::Attached>> parse_attached(const std::string& text) {
+  const Json json = TRY(parse_json(text));
+  std::vector<apply::Attached> attached;
+  for (const Json& one : json) {
+    const bool pair = one.is_array() && one.size() == 2 && one[0].is_number_unsigned() &&
+                      one[1].is_number_unsigned();
+    if (!pair) return internal("init.message", "init sent malformed mount ids");
+    attached.push_back({one[0].get<std::size_t>(), one[1].get<std::uint64_t>()});
+  }
+  return attached;
+}
+
+}  // namespace casemate::run

@@ -1,0 +1,47 @@
+// The container's first process between clone3(2) and execve(2), and what it says to its parent.
+//
+//   parent (create)                         init (in the new namespaces)
+//    | id maps, cgroup, hooks                |
+//    |---------------- "g" ----------------->| joins namespaces, builds the container
+//    |<------ A [[step, mount id], …] -------|
+//    |                                       | confines itself
+//    |<---------------- R -------------------|
+//    | reads back /proc/PID, commits         |
+//    x  (sync socket closes)                 | waits on the start socket, which the warden holds
+//                             "g" ---------->| execve
+//   E {error} instead of any message of init: it ends itself. The end of either socket ends init.
+#pragma once
+
+#include <vector>
+
+#include "shim/apply/init_context.h"
+
+namespace casemate::run {
+
+struct JoinedNamespace {
+  oci::NamespaceType type;
+  UniqueFd fd;
+};
+
+struct InitArguments {
+  const plan::Plan& plan;
+  apply::Prepared& prepared;
+  std::vector<JoinedNamespace>& joined;  // all but pid and time, which the parent enters for init
+  std::string state_json;                // for createContainer hooks
+  int sync_socket = -1;
+  int start_socket = -1;
+  int console_socket = -1;
+  int preserve_fds = 0;
+};
+
+[[noreturn]] void run_init(sys::Kernel& kernel, const InitArguments& arguments);
+
+// The parent's side of a message of init: 'A' or 'R' with its text, or init's error.
+struct InitMessage {
+  char kind = 0;
+  std::string text;
+};
+Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket);
+Result<std::vector<apply::Attached>> parse_attached(const std::string& text);
+
+}  // namespace casemate::run

@@ -1,0 +1,234 @@
+#include "shim/run/launch.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "shim/apply/hooks.h"
+#include "shim/apply/observe.h"
+#include "shim/fs/host_file.h"
+#include "shim/plan/check.h"
+#include "shim/plan/names.h"
+#include "shim/run/init_process.h"
+
+namespace casemate::run {
+namespace {
+
+struct NamespacePlan {
+  std::uint64_t clone_flags = 0;
+  std::vector<JoinedNamespace> joined;  // by init
+  UniqueFd pid_namespace;               // by the parent, for its child
+};
+
+Result<NamespacePlan> plan_namespaces(sys::Kernel& kernel, const plan::Plan& plan) {
+  NamespacePlan out;
+  const auto* step = plan.find<plan::Namespaces>();
+  for (const oci::Namespace& one : step->all) {
+    const bool time = one.type == oci::NamespaceType::time;
+    if (one.path.empty()) {
+      if (!time) out.clone_flags |= plan::clone_flag(one.type);
+      continue;
+    }
+    if (one.type == oci::NamespaceType::mount || one.type == oci::NamespaceType::user || time)
+      return unsupported("namespace.join",
+                         "joining a " + std::string(oci::to_string(one.type)) +
+                             " namespace by path is not served by this version",
+                         "ask for a new one", "/linux/namespaces");
+    const open_how how{.flags = O_RDONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
+    UniqueFd fd = TRY(kernel.openat2(AT_FDCWD, one.path, how));
+    if (one.type == oci::NamespaceType::pid)
+      out.pid_namespace = std::move(fd);
+    else
+      out.joined.push_back({one.type, std::move(fd)});
+  }
+  return out;
+}
+
+// Pid and time namespaces are entered by children only: the parent steps in for one clone3(2) and
+// back again, so that hooks run on the host's side.
+class ChildNamespaces {
+ public:
+  ChildNamespaces(sys::Kernel& kernel, int flag) : kernel_(kernel), flag_(flag) {}
+  Status remember(const char* own) {
+    const open_how how{.flags = O_RDONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
+    own_ = TRY(kernel_.openat2(AT_FDCWD, std::string("/proc/self/ns/") + own, how));
+    return {};
+  }
+  ~ChildNamespaces() {
+    if (own_) static_cast<void>(kernel_.setns(own_.get(), flag_));
+  }
+  ChildNamespaces(const ChildNamespaces&) = delete;
+  ChildNamespaces& operator=(const ChildNamespaces&) = delete;
+
+ private:
+  sys::Kernel& kernel_;
+  int flag_;
+  UniqueFd own_;
+};
+
+std::string offset_line(const char* clock, const std::optional<oci::TimeOffset>& offset) {
+  if (!offset) return {};
+  return std::string(clock) + " " + std::to_string(offset->secs) + " " +
+         std::to_string(offset->nanosecs) + "\n";
+}
+
+Status write_proc(sys::Kernel& kernel, const std::string& path, const std::string& text) {
+  const open_how how{.flags = O_WRONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
+  const UniqueFd file = TRY(kernel.openat2(AT_FDCWD, path, how));
+  if (TRY(kernel.write(file.get(), text)) == text.size()) return {};
+  return internal("host.write", "short write to " + path);
+}
+
+Status enter_time_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
+  TRY(kernel.unshare(CLONE_NEWTIME));
+  const auto* offsets = plan.find<plan::TimeOffsets>();
+  if (offsets == nullptr) return {};
+  const std::string text =
+      offset_line("monotonic", offsets->monotonic) + offset_line("boottime", offsets->boottime);
+  return write_proc(kernel, "/proc/self/timens_offsets", text);
+}
+
+bool wants_time_namespace(const plan::Plan& plan) {
+  for (const oci::Namespace& one : plan.find<plan::Namespaces>()->all)
+    if (one.type == oci::NamespaceType::time) return true;
+  return false;
+}
+
+Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
+                              const NamespacePlan& namespaces) {
+  ChildNamespaces time(kernel, CLONE_NEWTIME);
+  if (wants_time_namespace(plan)) {
+    TRY(time.remember("time"));
+    TRY(enter_time_namespace(kernel, plan));
+  }
+  ChildNamespaces pid(kernel, CLONE_NEWPID);
+  if (namespaces.pid_namespace) {
+    TRY(pid.remember("pid"));
+    TRY(kernel.setns(namespaces.pid_namespace.get(), CLONE_NEWPID));
+  }
+  return kernel.clone3({.flags = namespaces.clone_flags});
+}
+
+std::string map_text(const std::vector<oci::IdMapping>& maps) {
+  std::string text;
+  for (const oci::IdMapping& map : maps)
+    text += std::to_string(map.container_id) + " " + std::to_string(map.host_id) + " " +
+            std::to_string(map.size) + "\n";
+  return text;
+}
+
+Status write_id_maps(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid) {
+  const auto* maps = plan.find<plan::IdMaps>();
+  if (maps == nullptr) return {};
+  const std::string proc = "/proc/" + std::to_string(pid);
+  TRY(write_proc(kernel, proc + "/uid_map", map_text(maps->uids)));
+  return write_proc(kernel, proc + "/gid_map", map_text(maps->gids));
+}
+
+Result<UniqueFd> connect_console(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return bad_input("console.socket", "the path of the console socket is too long");
+  path.copy(address.sun_path, path.size());
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return sys_error("socket for the console");
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return sys_error("connect to console socket " + path);
+  return socket;
+}
+
+Result<UniqueFd> console_for(const Admission& admission) {
+  const bool terminal = admission.plan.find<plan::AttachConsole>() != nullptr;
+  const std::string& path = admission.request.console_socket;
+  if (terminal && path.empty())
+    return unsupported("console.socket", "a terminal needs --console-socket in this version",
+                       "give one, or set \"terminal\" to false", "/process/terminal");
+  if (!terminal && !path.empty())
+    return bad_input("console.socket", "--console-socket is given and no terminal is asked for",
+                     "set \"terminal\" to true, or leave the option out", "/process/terminal");
+  if (!terminal) return UniqueFd();
+  return connect_console(path);
+}
+
+Status run_parent_hooks(Runtime& runtime, const Admission& admission, pid_t pid) {
+  const std::string state = state_json(admission, "creating", pid);
+  for (const plan::Step& step : admission.plan.steps) {
+    const auto* hooks = std::get_if<plan::RunHooks>(&step);
+    if (hooks == nullptr || plan::executor_of(step) != plan::Executor::parent) continue;
+    TRY(apply::run_hooks(runtime.kernel, hooks->hooks, admission.paths, state));
+  }
+  return {};
+}
+
+Status read_back(Runtime& runtime, const Admission& admission, const cgroup::Cgroup& cgroup,
+                 const apply::InitIdentity& init) {
+  plan::Observed observed = TRY(apply::observe(runtime.kernel, admission.plan, init));
+  TRY(cgroup.check_member(init.pid));
+  TRY(cgroup.check_limits(admission.plan.find<plan::CreateCgroup>()->resources));
+  observed.in_cgroup = true;
+  return plan::check(admission.plan, observed);
+}
+
+Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgroup& cgroup,
+                           const Launched& launched, apply::InitIdentity init) {
+  sys::Kernel& kernel = runtime.kernel;
+  TRY(write_id_maps(kernel, admission.plan, launched.pid));
+  TRY(cgroup.join(launched.pid));
+  TRY(run_parent_hooks(runtime, admission, launched.pid));
+  TRY(kernel.write(launched.sync_socket.get(), "g"));
+  const InitMessage attached = TRY(receive_from_init(kernel, launched.sync_socket.get()));
+  init.attached = TRY(parse_attached(attached.text));
+  TRY(receive_from_init(kernel, launched.sync_socket.get()));
+  return read_back(runtime, admission, cgroup, init);
+}
+
+}  // namespace
+
+std::string state_json(const Admission& admission, std::string_view status, pid_t pid) {
+  Json annotations = Json::object();
+  for (const auto& [key, value] : admission.decision.spec.annotations) annotations[key] = value;
+  return dump({{"ociVersion", admission.decision.spec.oci_version},
+               {"id", admission.request.id},
+               {"status", status},
+               {"pid", pid},
+               {"bundle", admission.request.bundle},
+               {"annotations", std::move(annotations)}});
+}
+
+Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
+                        cgroup::Cgroup& cgroup, warden::WardenClient& warden, pid_t& pid) {
+  sys::Kernel& kernel = runtime.kernel;
+  NamespacePlan namespaces = TRY(plan_namespaces(kernel, admission.plan));
+  const UniqueFd console = TRY(console_for(admission));
+  auto [sync, init_sync] = TRY(kernel.socketpair(SOCK_SEQPACKET));
+  auto [start, init_start] = TRY(kernel.socketpair(SOCK_SEQPACKET));
+
+  sys::Child child = TRY(clone_init(kernel, admission.plan, namespaces));
+  if (child.pid == 0) {
+    sync.reset();
+    start.reset();
+    run_init(kernel, {.plan = admission.plan,
+                      .prepared = prepared,
+                      .joined = namespaces.joined,
+                      .state_json = state_json(admission, "creating", 0),
+                      .sync_socket = init_sync.get(),
+                      .start_socket = init_start.get(),
+                      .console_socket = console.get(),
+                      .preserve_fds = admission.request.preserve_fds});
+  }
+  pid = child.pid;
+  apply::InitIdentity init{.pid = child.pid};
+  init.own_descriptors = {init_sync.get(), init_start.get()};
+  for (int fd = 3; fd < 3 + admission.request.preserve_fds; ++fd) init.own_descriptors.push_back(fd);
+  init_sync.reset();
+  init_start.reset();
+  TRY(warden.hold_init(child.pid, child.pidfd.get(), start.get()));
+  Launched launched{child.pid, std::move(child.pidfd), std::move(sync)};
+  TRY(build_and_read_back(runtime, admission, cgroup, launched, std::move(init)));
+  return launched;
+}
+
+}  // namespace casemate::run

@@ -1,0 +1,26 @@
+// launch: clones init into its namespaces, gives it its ids and cgroup, waits until the container is
+// built and reads it back. Nothing of the image has run when it returns.
+#pragma once
+
+#include "shim/apply/init_context.h"
+#include "shim/cgroup/cgroup.h"
+#include "shim/run/admission.h"
+#include "shim/warden/protocol.h"
+
+namespace casemate::run {
+
+struct Launched {
+  pid_t pid = -1;
+  UniqueFd pidfd;
+  UniqueFd sync_socket;  // init waits while it is open; closing it before commit ends init
+};
+
+// The warden holds init from the moment it exists. On error init is dead or dying; the caller drops
+// the warden, who cleans up. `pid` is set as soon as there is an init to be reaped.
+Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
+                        cgroup::Cgroup& cgroup, warden::WardenClient& warden, pid_t& pid);
+
+// The OCI state (runtime-spec "State") that hooks read.
+std::string state_json(const Admission& admission, std::string_view status, pid_t pid);
+
+}  // namespace casemate::run

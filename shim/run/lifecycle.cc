@@ -1,0 +1,139 @@
+#include "shim/run/lifecycle.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "shim/cgroup/cgroup.h"
+#include "shim/warden/container_dir.h"
+#include "shim/warden/journal.h"
+#include "shim/warden/protocol.h"
+#include "shim/warden/reconcile.h"
+
+namespace casemate::run {
+namespace {
+
+using std::chrono::milliseconds;
+using warden::ContainerDir;
+using warden::WardenClient;
+
+constexpr milliseconds kStartDeadline{30'000};
+constexpr milliseconds kWipeDeadline{120'000};
+
+Result<ContainerDir> find_container(Runtime& runtime, const std::string& id) {
+  TRY(warden::check_id(id));
+  return ContainerDir::open(runtime.kernel, runtime.config.paths.state, runtime.settings.root, id);
+}
+
+Result<Json> state_of(Runtime& runtime, ContainerDir& directory) {
+  const warden::StateRecord record = TRY(directory.load_state());
+  const warden::State journalled = TRY(warden::journal_state(runtime.kernel, directory.fd()));
+  const bool alive = warden::process_alive(record.pid, record.pid_start_time);
+  const std::string_view status = warden::oci_status(journalled, alive);
+  Json state = {{"ociVersion", record.oci_version},
+                {"id", record.id},
+                {"status", status},
+                {"bundle", record.bundle},
+                {"annotations", record.annotations}};
+  state["pid"] = status == "stopped" ? 0 : record.pid;
+  return state;
+}
+
+std::unexpected<Error> wrong_state(const std::string& id, const std::string& status,
+                                   const char* wanted) {
+  return bad_input("container.state", "container " + id + " is " + status + ", not " + wanted,
+                   "see `casemate state " + id + "`");
+}
+
+Status kill_all(Runtime& runtime, ContainerDir& directory, int signal) {
+  const Json plan = TRY(directory.load_plan());
+  for (const Json& step : plan.value("steps", Json::array())) {
+    if (step.value("step", "") != "cgroup") continue;
+    const auto hierarchies = TRY(cgroup::read_hierarchies(runtime.kernel));
+    auto cgroup = TRY(cgroup::Cgroup::find(runtime.kernel, hierarchies, step.value("path", "")));
+    return cgroup.signal_all(signal);
+  }
+  return {};
+}
+
+// A stopped container's `kill --all` has nobody left to reach.
+Status kill_one(Runtime& runtime, ContainerDir& directory, const std::string& id, int signal) {
+  const Json now = TRY(state_of(runtime, directory));
+  const std::string status = now.value("status", "");
+  if (status == "stopped")
+    return bad_input("container.not-running", "container not running", "the container " + id + " has ended");
+  return TRY(WardenClient::connect(runtime.kernel, directory.fd())).kill(signal);
+}
+
+Status end_by_force(Runtime& runtime, ContainerDir& directory) {
+  auto warden = WardenClient::connect(runtime.kernel, directory.fd());
+  if (!warden) return {};  // nobody left to ask: await_wiped() reconciles
+  const Status killed = warden->kill(SIGKILL);
+  if (killed || killed.error().rule == "container.stopped") return {};
+  return killed;
+}
+
+}  // namespace
+
+Status start(Runtime& runtime, const std::string& id) {
+  ContainerDir directory = TRY(find_container(runtime, id));
+  const std::string status = TRY(state_of(runtime, directory)).value("status", "");
+  if (status != "created") return wrong_state(id, status, "created");
+  auto warden = TRY(WardenClient::connect(runtime.kernel, directory.fd()));
+  TRY(warden.start(kStartDeadline));
+  return {};
+}
+
+Result<Json> state(Runtime& runtime, const std::string& id) {
+  ContainerDir directory = TRY(find_container(runtime, id));
+  return state_of(runtime, directory);
+}
+
+Status kill(Runtime& runtime, const std::string& id, const std::string& signal, bool all) {
+  ContainerDir directory = TRY(find_container(runtime, id));
+  const int number = TRY(parse_signal(signal));
+  return all ? kill_all(runtime, directory, number) : kill_one(runtime, directory, id, number);
+}
+
+Status remove(Runtime& runtime, const std::string& id, bool force) {
+  auto found = find_container(runtime, id);
+  if (!found && force && found.error().rule == "container.unknown") return {};
+  if (!found) return std::unexpected(std::move(found.error()));
+  const std::string status = TRY(state_of(runtime, *found)).value("status", "");
+  if (status != "stopped" && !force) return wrong_state(id, status, "stopped");
+  if (status != "stopped") TRY(end_by_force(runtime, *found));
+  TRY(warden::await_wiped(runtime.kernel, *found, kWipeDeadline));
+  return found->remove();
+}
+
+Result<std::vector<Listed>> list(Runtime& runtime) {
+  std::vector<Listed> all;
+  const auto ids = TRY(
+      ContainerDir::list(runtime.kernel, runtime.config.paths.state, runtime.settings.root));
+  for (const std::string& id : ids) {
+    auto directory = find_container(runtime, id);
+    if (!directory) continue;  // ended meanwhile
+    auto now = state_of(runtime, *directory);
+    const auto record = directory->load_state();
+    if (now && record) all.push_back({id, std::move(*now), record->created});
+  }
+  return all;
+}
+
+Result<int> parse_signal(const std::string& text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number > 0 && number <= SIGRTMAX)
+    return number;
+  const std::string name = text.starts_with("SIG") ? text.substr(3) : text;
+  for (int candidate = 1; candidate < NSIG; ++candidate) {
+    const char* known = ::sigabbrev_np(candidate);
+    if (known != nullptr && name == known) return candidate;
+  }
+  return bad_input("signal.name", "unknown signal \"" + printable(text) + "\"",
+                   "use a number or a name such as TERM");
+}
+
+}  // namespace casemate::run

@@ -1,0 +1,70 @@
+#include "shim/run/runtime.h"
+
+#include <fcntl.h>
+
+#include <cstdio>
+
+#include "shim/fs/host_file.h"
+
+namespace casemate::run {
+namespace {
+
+constexpr std::size_t kMaxConfig = 1 << 20;
+
+constexpr std::string_view kBuiltIn = R"({
+  "version": 1,
+  "rules": [{"job": false, "profile": "baseline"}, {"deny": true}]
+})";
+
+Result<std::string> config_text(sys::Kernel& kernel, const Settings& settings) {
+  auto text = fs::read_trusted_file(kernel, settings.config, kMaxConfig);
+  if (text) return text;
+  const bool absent = text.error().sys_errno == ENOENT;
+  if (absent && settings.config == Settings{}.config) return std::string(kBuiltIn);
+  return std::unexpected(std::move(text.error()).with_context("host configuration"));
+}
+
+// Helpers stand beside this program, wherever the administrator put it.
+Result<std::string> own_directory(sys::Kernel& kernel) {
+  const std::string self = TRY(kernel.readlinkat(AT_FDCWD, "/proc/self/exe"));
+  return self.substr(0, self.rfind('/'));
+}
+
+}  // namespace
+
+void Progress::done(std::string_view what) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::chrono::duration<double, std::milli> took = now - last_;
+  last_ = now;
+  if (enabled_)
+    std::fprintf(stderr, "  \u2713 %-74s %8.1f ms\n", printable(what).c_str(), took.count());
+}
+
+warden::EvidencePaths Runtime::evidence() const {
+  const std::string& data = config.paths.data;
+  return {.audit = data + "/audit/audit.jsonl", .receipts = data + "/receipts", .keys = data + "/keys"};
+}
+
+Result<Runtime> make_runtime(sys::Kernel& kernel, Settings settings) {
+  policy::HostConfig config = TRY(policy::parse_host_config(TRY(config_text(kernel, settings))));
+  std::string programs = TRY(own_directory(kernel));
+  const Progress progress(settings.progress);
+  return Runtime{kernel, std::move(settings), std::move(config), std::move(programs), progress};
+}
+
+Status audit(Runtime& runtime, std::string_view event, std::string_view container,
+             const Json& facts) {
+  auto log = TRY(evidence::AuditLog::open(runtime.kernel, runtime.evidence().audit));
+  TRY(log.append(event, container, facts));
+  return {};
+}
+
+Json error_facts(const Error& error) {
+  return {{"class", to_string(error.cls)},
+          {"rule", error.rule},
+          {"what", error.what},
+          {"pointer", error.pointer},
+          {"errno", error.sys_errno}};
+}
+
+}  // namespace casemate::run

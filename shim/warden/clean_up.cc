@@ -1,0 +1,196 @@
+#include "shim/warden/clean_up.h"
+
+#include <poll.h>
+#include <signal.h>
+
+#include "shim/base/clock.h"
+#include "shim/cgroup/cgroup.h"
+#include "shim/evidence/audit.h"
+#include "shim/evidence/receipt.h"
+#include "shim/fs/wipe.h"
+#include "shim/warden/init_end.h"
+#include "shim/warden/journal.h"
+
+namespace casemate::warden {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kKillDeadline{10'000};
+constexpr milliseconds kInitDeadline{5'000};
+constexpr milliseconds kReapPatience{250};
+
+// Remembers the first failure and goes on.
+class Problems {
+ public:
+  bool note(const Status& status) {
+    if (!status && text_.empty()) text_ = status.error().message();
+    return status.has_value();
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+Status await_end(int pidfd, milliseconds deadline) {
+  pollfd end{.fd = pidfd, .events = POLLIN, .revents = 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&end, 1, static_cast<int>(deadline.count()));
+  } while (ready < 0 && errno == EINTR);
+  if (ready > 0) return {};
+  return internal("warden.kill", "init does not end after SIGKILL");
+}
+
+// Init first by its pidfd; the cgroups then end what it left and thaw it, should it be frozen.
+void end_job(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
+  holdings.start_socket.reset();  // an init that still waits for "g" sees its end
+  if (holdings.init_alive()) {
+    const auto sent = kernel.pidfd_send_signal(holdings.init.get(), SIGKILL);
+    if (!sent && sent.error().sys_errno != ESRCH) problems.note(sent);
+  }
+  for (const auto& held : holdings.cgroups) {
+    auto group = cgroup::Cgroup::from_json(kernel, held.saved);
+    problems.note(group ? group->kill_all(kKillDeadline)
+                        : Status(std::unexpected(std::move(group.error()))));
+  }
+  if (holdings.init) problems.note(await_end(holdings.init.get(), kInitDeadline));
+}
+
+struct WipeSum {
+  fs::Wiped total{};
+  bool complete = true;
+};
+
+WipeSum wipe_all(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
+  WipeSum sum;
+  sum.complete = holdings.lost_mounts.empty();
+  for (auto& held : holdings.mounts) {
+    const auto wiped = fs::wipe_tree(kernel, held.mount.get());
+    if (wiped) {
+      sum.total.files += wiped->files;
+      sum.total.bytes += wiped->bytes;
+      sum.total.seconds += wiped->seconds;
+    } else {
+      sum.complete = false;
+      problems.note(std::unexpected(Error(wiped.error()).with_context("wipe " + held.what)));
+    }
+    held.mount.reset();
+  }
+  return sum;
+}
+
+void remove_cgroups(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
+  for (const auto& held : holdings.cgroups) {
+    auto group = cgroup::Cgroup::from_json(kernel, held.saved);
+    if (!group) continue;  // end_job has told
+    if (problems.note(group->remove()) && held.parents) group->remove_made_parents();
+  }
+  if (holdings.intended_cgroups.empty()) return;
+  const auto hierarchies = cgroup::read_hierarchies(kernel);
+  if (!hierarchies) return;
+  // No process was ever put there, so a leaf with processes is somebody else's: remove() leaves it.
+  for (const auto& path : holdings.intended_cgroups)
+    if (auto group = cgroup::Cgroup::find(kernel, *hierarchies, path)) (void)group->remove();
+}
+
+Json wiped_json(const WipeSum& sum) {
+  if (!sum.complete) return nullptr;
+  return {{"bytes", sum.total.bytes}, {"files", sum.total.files}, {"seconds", sum.total.seconds}};
+}
+
+void complete_facts(sys::Kernel& kernel, Holdings& holdings, Survivors survivors,
+                    const WipeSum& sum, const EndRecord& record) {
+  Json& facts = holdings.facts;
+  facts["exitCode"] = record.exit_code ? Json(*record.exit_code) : Json();
+  facts["wiped"] = wiped_json(sum);
+  facts["warden"] = survivors.warden ? "ok" : "lost";
+  facts["twin"] = survivors.twin ? "ok" : "lost";
+  facts["host"] = evidence::host_facts(kernel);
+  if (!facts.contains("times") || !facts["times"].is_object()) facts["times"] = Json::object();
+  facts["times"]["wiped"] = now_rfc3339();
+  if (!record.problem.empty()) facts["problem"] = record.problem;
+}
+
+// Audit record, receipt, audit record of the receipt. Returns the receipt's path.
+Result<std::string> write_evidence(sys::Kernel& kernel, Holdings& holdings) {
+  const std::string& id = holdings.dir().id();
+  auto audit = TRY(evidence::AuditLog::open(kernel, holdings.evidence.audit));
+  Json summary = Json::object();
+  for (const char* key :
+       {"root", "tenant", "plan", "times", "exitCode", "wiped", "warden", "twin", "problem"})
+    if (holdings.facts.contains(key)) summary[key] = holdings.facts[key];
+  const auto head = TRY(audit.append("container.end", id, summary));
+  holdings.facts["audit"] = {{"seq", head.seq}, {"hash", head.hash}};
+  const auto key = TRY(evidence::ReceiptKey::load_or_create(kernel, holdings.evidence.keys));
+  const auto path =
+      TRY(evidence::write_receipt(kernel, key, holdings.evidence.receipts, holdings.facts));
+  TRY(audit.append("receipt.written", id, {{"receipt", path}, {"key", key.id()}}));
+  return path;
+}
+
+EndRecord record_of(const Holdings& holdings, const WipeSum& sum, const Problems& problems) {
+  EndRecord record;
+  if (holdings.init) record.exit_code = exit_code_of(holdings.init.get(), kReapPatience);
+  record.wiped_bytes = sum.total.bytes;
+  record.wiped_files = sum.total.files;
+  record.wipe_seconds = sum.total.seconds;
+  record.problem = problems.text();
+  return record;
+}
+
+// The part of finish() that a survivor does only when the lost one had not come to "result".
+Status record_end(sys::Kernel& kernel, Holdings& holdings, Survivors survivors, const WipeSum& sum,
+                  Problems& problems) {
+  EndRecord record = record_of(holdings, sum, problems);
+  complete_facts(kernel, holdings, survivors, sum, record);
+  auto receipt = write_evidence(kernel, holdings);
+  if (receipt)
+    record.receipt = std::move(*receipt);
+  else if (record.problem.empty())
+    record.problem = receipt.error().message();
+  return holdings.dir().save_result(record);
+}
+
+}  // namespace
+
+Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
+  Problems problems;
+  auto journal = TRY(Journal::open(kernel, holdings.dir().fd()));
+  if (!reached(TRY(journal_state(kernel, holdings.dir().fd())), State::stopped))
+    problems.note(journal.enter(State::stopped));
+  if (!holdings.facts.contains("times") || !holdings.facts["times"].is_object())
+    holdings.facts["times"] = Json::object();
+  holdings.facts["times"]["ended"] = now_rfc3339();
+  end_job(kernel, holdings, problems);
+  const WipeSum sum = wipe_all(kernel, holdings, problems);
+  remove_cgroups(kernel, holdings, problems);
+  const auto before = holdings.dir().load_result();
+  if (!before || !*before) problems.note(record_end(kernel, holdings, survivors, sum, problems));
+  Json detail = {{"bytes", sum.total.bytes}};
+  if (!problems.text().empty()) detail["problem"] = problems.text();
+  return journal.enter(State::wiped, detail);
+}
+
+Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& reason) {
+  if (!holdings.opened()) return {};
+  Problems problems;
+  end_job(kernel, holdings, problems);
+  const WipeSum sum = wipe_all(kernel, holdings, problems);
+  remove_cgroups(kernel, holdings, problems);
+  Json facts = {{"reason", reason}, {"wiped", wiped_json(sum)}, {"root", holdings.facts["root"]}};
+  if (!problems.text().empty()) facts["problem"] = problems.text();
+  auto audit = evidence::AuditLog::open(kernel, holdings.evidence.audit);
+  if (audit) {
+    const auto head = audit->append("create.rollback", holdings.dir().id(), facts);
+    if (!head) problems.note(std::unexpected(head.error()));
+  } else {
+    problems.note(std::unexpected(std::move(audit.error())));
+  }
+  problems.note(holdings.dir().remove());
+  if (problems.text().empty()) return {};
+  return internal("warden.rollback", problems.text());
+}
+
+}  // namespace casemate::warden

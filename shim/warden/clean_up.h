@@ -1,0 +1,27 @@
+// The way down, the same for the warden, the twin and reconcile(). Every step may have been done
+// before, by somebody who died: each is idempotent.
+#pragma once
+
+#include <string>
+
+#include "shim/warden/holdings.h"
+
+namespace casemate::warden {
+
+// Who does it and who is lost, as the receipt says it.
+struct Survivors {
+  bool warden = true;
+  bool twin = true;
+};
+
+// Ends the job (init, the cgroups' processes), overwrites what is held and lets it go, removes the
+// cgroups, writes audit record, receipt and the file "result", journals STOPPED and WIPED. Goes on
+// after a failed step: what failed is in EndRecord::problem, and the receipt's "wiped" is null
+// unless everything was overwritten. Returns an error only when WIPED could not be journalled.
+Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors);
+
+// For a create that never committed: ends and wipes the same, writes the audit record
+// create.rollback, and removes the container's directory.
+Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& reason);
+
+}  // namespace casemate::warden

@@ -1,0 +1,187 @@
+#include "shim/warden/container_dir.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "shim/base/encoding.h"
+#include "shim/fs/host_file.h"
+#include "shim/warden/journal.h"
+
+namespace casemate::warden {
+namespace {
+
+constexpr std::size_t kLimit = 16 * 1024 * 1024;
+std::string root_folder(std::string_view root) {
+  return sha256_hex(root).substr(0, 16);
+}
+
+Result<UniqueFd> open_readable_directory(sys::Kernel& kernel, int dir, const std::string& name) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  return kernel.openat2(dir, name, how);
+}
+
+bool is(const Error& error, int number) {
+  return error.sys_errno == number;
+}
+
+// An abandoned directory: its life lock is free and no warden ever held anything for it.
+bool abandoned(sys::Kernel& kernel, int dir) {
+  if (!kernel.flock(dir, LOCK_EX | LOCK_NB)) return false;
+  return ::faccessat(dir, "holds.json", F_OK, 0) != 0 && ::faccessat(dir, "control", F_OK, 0) != 0;
+}
+
+// Calls back with every entry but "." and "..".
+template <class Visit>
+Status each_entry(sys::Kernel& kernel, int dir, Visit visit) {
+  auto readable = TRY(open_readable_directory(kernel, dir, "."));
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(readable.get()), ::closedir);
+  if (!entries) return sys_error("list a directory");
+  (void)readable.release();  // closedir closes it
+  while (const dirent* entry = ::readdir(entries.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") TRY(visit(*entry));
+  }
+  return {};
+}
+
+// All of them, for a writer that died may have left temporary files too.
+Status remove_files(sys::Kernel& kernel, int dir) {
+  return each_entry(kernel, dir, [&](const dirent& entry) -> Status {
+    const auto gone = kernel.unlinkat(dir, entry.d_name, 0);
+    if (!gone && !is(gone.error(), ENOENT)) return gone;
+    return {};
+  });
+}
+
+}  // namespace
+
+Status check_id(std::string_view id) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '+' || c == '.' || c == '-';
+  };
+  if (!id.empty() && id.size() <= 255 && id != "." && id != ".." &&
+      std::all_of(id.begin(), id.end(), allowed))
+    return {};
+  return bad_input("container.id", "\"" + printable(id.substr(0, 64)) + "\" is no container id",
+                   "use 1 to 255 of the characters A-Z a-z 0-9 _ + . - (not . or .. alone)");
+}
+
+Result<ContainerDir> ContainerDir::create(sys::Kernel& kernel, const std::string& state_path,
+                                          std::string_view root, std::string_view id) {
+  TRY(check_id(id));
+  const std::string name(id);
+  auto parent = TRY(fs::make_directories(kernel, state_path + "/" + root_folder(root), 0700));
+  // Until the life lock is held, a second create could take the new directory for an abandoned one.
+  const auto guard = TRY(open_readable_directory(kernel, parent.get(), "."));
+  TRY(kernel.flock(guard.get(), LOCK_EX));
+  for (int attempt = 0;; ++attempt) {
+    const auto made = kernel.mkdirat(parent.get(), name, 0700);
+    if (!made && !is(made.error(), EEXIST)) return std::unexpected(made.error());
+    auto dir = TRY(open_readable_directory(kernel, parent.get(), name));
+    if (made) {
+      TRY(kernel.flock(dir.get(), LOCK_EX | LOCK_NB));
+      return ContainerDir(kernel, std::move(parent), std::move(dir), name);
+    }
+    if (attempt > 0 || !abandoned(kernel, dir.get()))
+      return bad_input("container.exists", "a container named \"" + name + "\" exists already",
+                       "choose another id or delete that container first");
+    TRY(ContainerDir(kernel, UniqueFd(::dup(parent.get())), std::move(dir), name).remove());
+  }
+}
+
+Result<ContainerDir> ContainerDir::open(sys::Kernel& kernel, const std::string& state_path,
+                                        std::string_view root, std::string_view id) {
+  TRY(check_id(id));
+  const std::string name(id);
+  const auto unknown = [&] {
+    return bad_input("container.unknown", "there is no container named \"" + name + "\"",
+                     "casemate list shows those of this --root");
+  };
+  auto parent = fs::open_directory(kernel, state_path + "/" + root_folder(root));
+  if (!parent && is(parent.error(), ENOENT)) return unknown();
+  if (!parent) return std::unexpected(std::move(parent.error()));
+  auto dir = open_readable_directory(kernel, parent->get(), name);
+  if (!dir && is(dir.error(), ENOENT)) return unknown();
+  if (!dir) return std::unexpected(std::move(dir.error()));
+  return ContainerDir(kernel, std::move(*parent), std::move(*dir), name);
+}
+
+Result<std::vector<std::string>> ContainerDir::list(sys::Kernel& kernel,
+                                                    const std::string& state_path,
+                                                    std::string_view root) {
+  std::vector<std::string> ids;
+  auto parent = fs::open_directory(kernel, state_path + "/" + root_folder(root));
+  if (!parent && is(parent.error(), ENOENT)) return ids;
+  if (!parent) return std::unexpected(std::move(parent.error()));
+  TRY(each_entry(kernel, parent->get(), [&](const dirent& entry) -> Status {
+    if (entry.d_type == DT_DIR && check_id(entry.d_name)) ids.emplace_back(entry.d_name);
+    return {};
+  }));
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+ContainerDir ContainerDir::adopt(sys::Kernel& kernel, UniqueFd dir, std::string id) {
+  return ContainerDir(kernel, UniqueFd(), std::move(dir), std::move(id));
+}
+
+Result<UniqueFd> ContainerDir::lock() {
+  open_how how{};
+  how.flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+  how.mode = 0600;
+  auto file = TRY(kernel_->openat2(dir_.get(), "lock", how));
+  TRY(kernel_->flock(file.get(), LOCK_EX));
+  return file;
+}
+
+Result<bool> ContainerDir::alive() {
+  const auto own = TRY(open_readable_directory(*kernel_, dir_.get(), "."));
+  const auto taken = kernel_->flock(own.get(), LOCK_EX | LOCK_NB);
+  if (taken) return false;
+  if (is(taken.error(), EWOULDBLOCK)) return true;
+  return std::unexpected(taken.error());
+}
+
+Status ContainerDir::save_state(const StateRecord& record) {
+  return fs::write_atomically_at(*kernel_, dir_.get(), "state.json", dump(record.to_json()), 0600);
+}
+Result<StateRecord> ContainerDir::load_state() {
+  const auto text = TRY(fs::read_file_at(*kernel_, dir_.get(), "state.json", kLimit));
+  const Json value = TRY(parse_json(text));
+  return StateRecord::from_json(value);
+}
+Status ContainerDir::save_plan(const Json& plan) {
+  return fs::write_atomically_at(*kernel_, dir_.get(), "plan.json", dump(plan), 0600);
+}
+Result<Json> ContainerDir::load_plan() {
+  const auto text = TRY(fs::read_file_at(*kernel_, dir_.get(), "plan.json", kLimit));
+  return parse_json(text);
+}
+Status ContainerDir::save_result(const EndRecord& record) {
+  return fs::write_atomically_at(*kernel_, dir_.get(), "result", dump(record.to_json()), 0600);
+}
+Result<std::optional<EndRecord>> ContainerDir::load_result() {
+  auto text = fs::read_file_at(*kernel_, dir_.get(), "result", kLimit);
+  if (!text && is(text.error(), ENOENT)) return std::optional<EndRecord>();
+  if (!text) return std::unexpected(std::move(text.error()));
+  const Json value = TRY(parse_json(*text));
+  return std::optional(TRY(EndRecord::from_json(value)));
+}
+
+Status ContainerDir::remove() {
+  // Removed by another already: the name may be a new container's by now.
+  if (TRY(kernel_->fstatat(dir_.get(), "", AT_EMPTY_PATH)).st_nlink == 0) return {};
+  TRY(remove_files(*kernel_, dir_.get()));
+  const auto gone = parent_ ? kernel_->unlinkat(parent_.get(), id_, AT_REMOVEDIR)
+                            : kernel_->unlinkat(dir_.get(), "../" + id_, AT_REMOVEDIR);
+  if (!gone && !is(gone.error(), ENOENT)) return gone;
+  return {};
+}
+
+}  // namespace casemate::warden

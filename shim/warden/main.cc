@@ -1,0 +1,32 @@
+// casemate-warden: one per container, started by the CLI with a socket as descriptor 3 and nothing
+// else (protocol.h).
+#include <sys/prctl.h>
+
+#include "shim/sys/real_kernel.h"
+#include "shim/warden/harden.h"
+#include "shim/warden/warden.h"
+
+namespace {
+
+constexpr int kCliSocket = 3;
+
+casemate::Status serve(casemate::sys::Kernel& kernel, casemate::UniqueFd cli) {
+  TRY(kernel.prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("casemate-warden"), 0, 0, 0));
+  const auto hardened = casemate::warden::harden(kernel, kCliSocket);
+  if (!hardened) {
+    // Nobody reads our standard error: the caller's first message gets this answer.
+    (void)casemate::warden::send(kernel, cli.get(), casemate::warden::error_reply(hardened.error()),
+                                 {});
+    return hardened;
+  }
+  auto warden = TRY(casemate::warden::Warden::make(kernel, std::move(cli)));
+  return warden.run();
+}
+
+}  // namespace
+
+int main() {
+  casemate::sys::RealKernel kernel;
+  const auto served = serve(kernel, casemate::UniqueFd(kCliSocket));
+  return served ? 0 : served.error().exit_code();
+}

@@ -1,0 +1,145 @@
+// What the CLI and the warden say to each other: one JSON object a message over AF_UNIX
+// SOCK_SEQPACKET, descriptors beside it (SCM_RIGHTS); every message is answered by {"ok":true,…} or
+// {"error":{…}}.
+//
+//   CLI                                    warden                         twin
+//    | spawn, socket is fd 3                 |                              |
+//    |-------------------------------------->| fork ----------------------->|
+//    | open  {id, root, evidence, facts}+dir |--- the same, with copies --->|
+//    | hold  dataset:<id> | upper      +fd   |------------------------------>|
+//    | hold  cgroup {data}                   |------------------------------>|
+//    | hold  init {pid}      +pidfd, +start  |--- without the start socket ->|
+//    | facts {…}                             |------------------------------>|
+//    | commit                                |------------------------------>|
+//    x
+//   The end of the CLI's socket before commit rolls back: init and cgroup are killed, what is held
+//   is wiped, cgroups and the container's directory are removed. From commit on the warden listens
+//   on "control" in the container's directory, for uid 0 only:
+//    | start | status | kill {signal} | wait {for} |
+//
+// A hold is acknowledged only when the twin has it too, so from then on either of the two can end
+// the job and wipe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shim/base/json.h"
+#include "shim/base/result.h"
+#include "shim/base/unique_fd.h"
+#include "shim/sys/kernel.h"
+#include "shim/warden/machine.h"
+
+namespace casemate::warden {
+
+// Where audit records and receipts go; absolute host paths, made when absent.
+struct EvidencePaths {
+  std::string audit;     // file: <data>/audit/audit.jsonl
+  std::string receipts;  // directory: <data>/receipts
+  std::string keys;      // directory: <data>/keys
+};
+
+struct Open {
+  std::string id;
+  std::string root;  // --root as given
+  EvidencePaths evidence;
+  Json facts = Json::object();  // receipt facts so far, see shim/evidence/receipt.h
+};
+
+struct Hold {
+  // "dataset:<id>" or "upper" (a mount to wipe), "cgroup", "cgroup-intent" or "init".
+  std::string what;
+  // cgroup: {"saved": Cgroup::to_json(), "parents": bool}; cgroup-intent: {"path": absolute};
+  // init: {"pid": n}
+  Json data = Json::object();
+};
+
+// A message from the CLI, parsed. Unknown operations and keys are refused (bad_input).
+struct Message {
+  enum class Op { open, hold, facts, commit, start, status, kill, wait } op = Op::status;
+  Open open;
+  Hold hold;
+  Json facts;
+  int signal = 0;
+  State target = State::wiped;  // of wait: STOPPED or WIPED
+};
+Result<Message> parse_message(const Json& body);
+Json to_json(const Open& open);
+Json to_json(const Hold& hold);
+
+constexpr std::size_t kMaxMessage = 128 * 1024;
+struct Packet {
+  Json body;
+  std::vector<UniqueFd> fds;
+};
+// One message within `deadline` (internal "warden.timeout"); the peer's end is internal
+// "warden.gone". A negative deadline waits for ever.
+Result<Packet> receive(sys::Kernel& kernel, int socket, std::chrono::milliseconds deadline);
+// bad_input "warden.size" above kMaxMessage.
+Status send(sys::Kernel& kernel, int socket, const Json& body, std::span<const int> fds);
+// The {"ok":true,…} of a reply, or the error it carries.
+Result<Json> open_reply(const Json& body);
+Json ok_reply();
+Json error_reply(const Error& error);
+
+struct Standing {
+  State state = State::fresh;
+  bool init_alive = false;
+};
+
+class WardenClient {
+ public:
+  // Starts the program (absolute path) with an empty environment, /dev/null as 0–2, its own session
+  // and no other descriptor than the socket. It becomes a child of the caller, who need not wait.
+  static Result<WardenClient> spawn(sys::Kernel& kernel, const std::string& program);
+  // The warden of an existing container. internal "warden.gone" when none listens.
+  static Result<WardenClient> connect(sys::Kernel& kernel, int container_dir);
+
+  // Until commit. Descriptors are copied, the caller keeps its own. open() must come first; `dir`
+  // must carry the life lock (ContainerDir::create).
+  Status open(const Open& request, int dir);
+  Status hold_mount(std::string_view what, int mount);
+  // `saved` is Cgroup::to_json(); may be given for several (the job's, unseal's). `parents`: the
+  // parents that its create() made go too when they are empty.
+  Status hold_cgroup(const Json& saved, bool parents = false);
+  // Before Cgroup::create(): an empty leaf at this absolute cgroups path is removed if the caller
+  // dies before hold_cgroup(). Nothing in it is ever killed on the strength of this alone.
+  Status intend_cgroup(std::string_view path);
+  // `start_socket`: our end of a socket whose other end init reads: one byte "g" lets it go on; its
+  // end means that exec has happened, a message before that is error_to_json() of what failed.
+  Status hold_init(pid_t pid, int pidfd, int start_socket);
+  // Merged into the receipt's facts (RFC 7386).
+  Status facts(const Json& merge);
+  // Journals CREATED (so STAGED must be journalled) and begins to listen on "control". After this
+  // the container outlives the caller.
+  Status commit();
+
+  // After commit, each usable on a connection of its own.
+  Status start(std::chrono::milliseconds deadline);  // the error of init when it could not exec
+  Result<Standing> status();
+  Status kill(int signal);  // to init, by pidfd; bad_input "container.stopped" when it is dead
+  Status wait(State target, std::chrono::milliseconds deadline);
+
+  pid_t warden_pid() const { return warden_pid_; }  // after open()
+  pid_t twin_pid() const { return twin_pid_; }
+  int socket() const { return socket_.get(); }
+
+ private:
+  WardenClient(sys::Kernel& kernel, UniqueFd socket)
+      : kernel_(&kernel), socket_(std::move(socket)) {}
+  Result<Json> call(const Json& body, std::span<const int> fds, std::chrono::milliseconds deadline);
+
+  sys::Kernel* kernel_;
+  UniqueFd socket_;
+  pid_t warden_pid_ = 0;
+  pid_t twin_pid_ = 0;
+};
+
+}  // namespace casemate::warden

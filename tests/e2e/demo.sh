@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# scripts/demo from its first to its last line, as a visitor runs it.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+e2e_begin
+require_casemate
+snapshot "$W/before"
+DEMO_NO_SETUP=1 E2E_TIMEOUT=200 expect_status 0 "$ROOT/scripts/demo"
+expect_contains "$OUT" 'final accuracy 0.9' 'the job trained'
+expect_contains "$OUT" 'receipt' 'a receipt was made'
+expect_eq "$(grep -c '^ *✘' <<<"$OUT")" 5 'refusals shown'
+expect_same "$W/before" 'the demo'

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# podman drives the runtime through conmon: no --root, no --log, sync pipes in the environment.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+podman_run() { "$PODMAN" run --network none "$@"; }
+
+e2e_begin
+write_host_config
+prepare_podman
+tar --create --directory "$ROOT/build/e2e/busybox/rootfs" . | "$PODMAN" import - busybox:e2e >/dev/null 2>&1
+expect_status 0 podman_run --rm busybox:e2e true
+snapshot "$W/before"
+
+step 'podman run: output, exit code, pipe'
+expect_status 0 podman_run --rm busybox:e2e echo hello from the casemate
+expect_eq "$OUT" 'hello from the casemate' 'stdout'
+expect_status 7 podman_run --rm busybox:e2e sh -c 'exit 7'
+expect_eq "$(podman_run --rm busybox:e2e echo piped | cat)" piped 'stdout through a pipe'
+expect_same "$W/before" 'podman run'
+
+step 'detached: logs, stop, rm'
+expect_status 0 podman_run -d --name detached busybox:e2e sh -c 'echo started; exec sleep 600'
+wait_until 10 bash -c "$PODMAN logs detached 2>/dev/null | grep -q started" || fail 'no log line'
+expect_status 0 "$PODMAN" stop --time 1 detached
+expect_status 0 "$PODMAN" rm detached
+expect_same "$W/before" 'detached containers'

@@ -13,7 +13,8 @@ add_library(casemate_options INTERFACE)
 target_include_directories(casemate_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(casemate_options INTERFACE _GNU_SOURCE CASEMATE_VERSION="${PROJECT_VERSION}")
 target_compile_options(casemate_options INTERFACE -Wall -Wextra -Wshadow -Wconversion
-  -Wno-sign-conversion -Wnon-virtual-dtor -Werror=return-type -Wno-missing-field-initializers
+  -Wno-sign-conversion
+  -Wno-maybe-uninitialized -Wnon-virtual-dtor -Werror=return-type -Wno-missing-field-initializers
   -fstack-protector-strong)
 target_link_options(casemate_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 target_link_libraries(casemate_options INTERFACE nlohmann_json::nlohmann_json)
@@ -32,6 +33,17 @@ function(casemate_library name)
   list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
   add_library(${name} STATIC ${sources})
   target_link_libraries(${name} PUBLIC casemate_options ${ARGN})
+  casemate_precompile(${name})
+endfunction()
+
+# Most files see the JSON library, half of their compile time: it is compiled once for all.
+function(casemate_precompile name)
+  if(name STREQUAL "casemate_base")
+    target_precompile_headers(casemate_base PRIVATE <nlohmann/json.hpp> <expected> <map> <optional>
+      <set> <span> <string> <string_view> <variant> <vector>)
+  else()
+    target_precompile_headers(${name} REUSE_FROM casemate_base)
+  endif()
 endfunction()
 
 # casemate_test(FOLDER LIBS…): one GoogleTest program of all files of tests/unit/FOLDER.
@@ -43,6 +55,7 @@ function(casemate_test folder)
   endif()
   add_executable(${target} ${sources})
   target_link_libraries(${target} PRIVATE ${ARGN} GTest::gtest_main)
+  casemate_precompile(${target})
   target_compile_definitions(${target} PRIVATE CASEMATE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     CASEMATE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

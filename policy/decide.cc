@@ -11,9 +11,9 @@ namespace {
 using Group = void (*)(Judgement&);
 
 // In the order in which a reader should see the findings: the broadest reason first.
-constexpr Group kRequest[] = {judge_privileged, judge_host,      judge_job,   judge_namespaces,
-                              judge_hooks,      judge_mounts,    judge_devices, judge_sysctls,
-                              judge_resources,  judge_paths,     judge_seccomp, judge_mount_labels};
+constexpr Group kRequest[] = {judge_privileged, judge_host,   judge_job,     judge_namespaces,
+                              judge_hooks,      judge_mounts, judge_devices, judge_sysctls,
+                              judge_resources,  judge_paths,  judge_seccomp, judge_mount_labels};
 constexpr Group kProcess[] = {judge_user,    judge_capabilities, judge_process,
                               judge_rlimits, judge_env,          judge_process_label};
 
@@ -65,12 +65,12 @@ Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Pro
 }
 
 void Judgement::keep(std::string rule, std::string pointer, std::string asked, std::string bound) {
-  decision.findings.push_back({std::move(rule), std::move(pointer), std::move(asked),
-                               std::move(bound), Outcome::keep, {}});
+  decision.findings.push_back(
+      {std::move(rule), std::move(pointer), std::move(asked), std::move(bound), Outcome::keep, {}});
 }
 
-void Judgement::tighten(std::string rule, std::string pointer, std::string asked,
-                        std::string bound, std::string hint) {
+void Judgement::tighten(std::string rule, std::string pointer, std::string asked, std::string bound,
+                        std::string hint) {
   decision.findings.push_back({std::move(rule), std::move(pointer), std::move(asked),
                                std::move(bound), Outcome::tighten, std::move(hint)});
 }

@@ -6,9 +6,12 @@ namespace casemate::policy {
 
 std::string_view to_string(Outcome outcome) {
   switch (outcome) {
-    case Outcome::keep: return "keep";
-    case Outcome::tighten: return "tighten";
-    case Outcome::deny: return "deny";
+    case Outcome::keep:
+      return "keep";
+    case Outcome::tighten:
+      return "tighten";
+    case Outcome::deny:
+      return "deny";
   }
   return "?";
 }
@@ -23,8 +26,8 @@ Error refusal(const Decision& decision) {
   if (others > 0)
     hint += (hint.empty() ? "" : "; ") + std::to_string(others) +
             " more: casectl policy check shows them";
-  const std::string what = "profile " + decision.profile + " allows " + first->bound +
-                           ", asked was " + first->asked;
+  const std::string what =
+      "profile " + decision.profile + " allows " + first->bound + ", asked was " + first->asked;
   return denied(first->rule, what, hint, first->pointer).error();
 }
 

@@ -19,18 +19,18 @@ struct Finding {
   std::string rule;     // stable dotted id, "capabilities.ceiling"
   std::string pointer;  // JSON pointer into config.json
   std::string asked;
-  std::string bound;    // what the profile allows
+  std::string bound;  // what the profile allows
   Outcome outcome = Outcome::keep;
-  std::string hint;     // what the reader can do
+  std::string hint;  // what the reader can do
 };
 
 struct Decision {
   std::string profile;            // name
   std::vector<Finding> findings;  // every deny and tighten; keep where it is worth knowing
   bool denied = false;
-  bool tainted = false;             // complain mode let something pass that the rules deny
-  std::vector<std::string> unsafe;  // unsafe_* fields of the profile
-  oci::Spec spec;                   // bounded: what may run. Meaningless when denied
+  bool tainted = false;                 // complain mode let something pass that the rules deny
+  std::vector<std::string> unsafe;      // unsafe_* fields of the profile
+  oci::Spec spec;                       // bounded: what may run. Meaningless when denied
   std::optional<oci::Seccomp> seccomp;  // the profile's own filter, besides spec.linux.seccomp
 };
 

@@ -115,9 +115,9 @@ Result<HookProgram> parse_hook(JsonObject object) {
   HookProgram hook;
   hook.path = TRY(get_path(object, "path"));
   hook.sha256 = TRY(object.find<std::string>("sha256"));
-  const bool good = !hook.sha256 ||
-                    (hook.sha256->size() == 64 &&
-                     hook.sha256->find_first_not_of("0123456789abcdef") == std::string::npos);
+  const bool good =
+      !hook.sha256 || (hook.sha256->size() == 64 &&
+                       hook.sha256->find_first_not_of("0123456789abcdef") == std::string::npos);
   if (!good)
     return bad_input("host.sha256", "\"" + printable(*hook.sha256) + "\"",
                      "write 64 lower-case hex digits", object.pointer_to("sha256"));
@@ -243,8 +243,9 @@ Result<std::string> select_profile(const HostConfig& config, const Selection& se
                     "sign the job for profile " + rule.profile, "/profile");
     return rule.profile;
   }
-  const std::string who = selection.job ? "a job of tenant \"" + printable(selection.job->tenant) + "\""
-                                        : "a container without a job request";
+  const std::string who = selection.job
+                              ? "a job of tenant \"" + printable(selection.job->tenant) + "\""
+                              : "a container without a job request";
   return denied("selection.denied", "no rule of the host lets " + who + " run",
                 "add a rule for it to casemate.json, before the last");
 }
@@ -273,10 +274,10 @@ Status scheduler_may(const HostConfig& config, std::string_view name, const JobR
 Status tenant_may_use(const HostConfig& config, std::string_view name, std::string_view dataset) {
   const Tenant* tenant = config.tenant(name);
   if (tenant != nullptr && name_matches_any(tenant->datasets, dataset)) return {};
-  return denied("dataset.tenant",
-                "dataset \"" + printable(dataset) + "\" is not one of tenant \"" +
-                    printable(name) + "\"",
-                "add it to the tenant in casemate.json, or ask its owner", "/datasets");
+  return denied(
+      "dataset.tenant",
+      "dataset \"" + printable(dataset) + "\" is not one of tenant \"" + printable(name) + "\"",
+      "add it to the tenant in casemate.json, or ask its owner", "/datasets");
 }
 
 }  // namespace casemate::policy

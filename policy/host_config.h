@@ -48,12 +48,12 @@ struct HookProgram {
 };
 
 struct SelectionRule {
-  std::optional<bool> job;            // absent: either
-  std::vector<std::string> tenants;   // absent (empty, with has_tenants false): any
+  std::optional<bool> job;           // absent: either
+  std::vector<std::string> tenants;  // absent (empty, with has_tenants false): any
   std::vector<std::string> images;
   bool has_tenants = false;
   bool has_images = false;
-  std::string profile;                // empty when deny
+  std::string profile;  // empty when deny
   bool deny = false;
 };
 
@@ -93,7 +93,8 @@ Status scheduler_may(const HostConfig& config, std::string_view scheduler, const
 // denied "dataset.tenant": the tenant is unknown or the dataset is not one of his.
 Status tenant_may_use(const HostConfig& config, std::string_view tenant, std::string_view dataset);
 
-// `pattern` "registry.example/acme/*" or exact. No other wildcard; an empty pattern matches nothing.
+// `pattern` "registry.example/acme/*" or exact. No other wildcard; an empty pattern matches
+// nothing.
 bool image_matches(std::string_view pattern, std::string_view repository);
 
 }  // namespace casemate::policy

@@ -11,8 +11,8 @@ namespace {
 
 bool plain_name(std::string_view text, std::size_t longest) {
   const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
   return !text.empty() && text.size() <= longest && text.front() != '.' && text.front() != '-' &&
          std::ranges::all_of(text, plain);
@@ -59,8 +59,8 @@ Result<std::int64_t> get_time(JsonObject& object, std::string_view key) {
   const auto text = TRY(object.get<std::string>(key));
   auto time = parse_rfc3339(text);
   if (!time)
-    return bad_input("job.time", "\"" + printable(text) + "\"", "write it like 2026-01-02T03:04:05Z",
-                     object.pointer_to(key));
+    return bad_input("job.time", "\"" + printable(text) + "\"",
+                     "write it like 2026-01-02T03:04:05Z", object.pointer_to(key));
   return time;
 }
 
@@ -154,8 +154,7 @@ Result<JobRequest> parse_job_request(std::string_view payload) {
   TRY(parse_head(object, job));
   auto image = TRY(object.object("image"));
   TRY(parse_image(image, job));
-  if (auto process = TRY(object.find_object("process")))
-    job.process = TRY(parse_process(*process));
+  if (auto process = TRY(object.find_object("process"))) job.process = TRY(parse_process(*process));
   job.datasets = TRY(parse_datasets(object));
   TRY(parse_lifetime(object, job));
   TRY(object.done());

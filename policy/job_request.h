@@ -32,10 +32,10 @@ struct JobRequest {
   std::optional<JobProcess> process;
   std::vector<JobDataset> datasets;
   std::string profile;
-  int gpu = 0;               // GPUs asked for: 0 or 1
-  std::int64_t issued = 0;   // seconds since the epoch
+  int gpu = 0;              // GPUs asked for: 0 or 1
+  std::int64_t issued = 0;  // seconds since the epoch
   std::int64_t expires = 0;
-  std::string nonce;         // 32 lower-case hex digits; the caller remembers those used
+  std::string nonce;  // 32 lower-case hex digits; the caller remembers those used
 };
 
 // bad_input (rules "json.*", "job.*").

@@ -9,33 +9,37 @@ namespace casemate::policy {
 namespace {
 
 constexpr std::string_view kCapabilities[] = {
-    "CAP_AUDIT_CONTROL", "CAP_AUDIT_READ",   "CAP_AUDIT_WRITE",    "CAP_BLOCK_SUSPEND",
-    "CAP_BPF",           "CAP_CHECKPOINT_RESTORE", "CAP_CHOWN",    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH", "CAP_FOWNER",     "CAP_FSETID",         "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",     "CAP_KILL",         "CAP_LEASE",          "CAP_LINUX_IMMUTABLE",
-    "CAP_MAC_ADMIN",     "CAP_MAC_OVERRIDE", "CAP_MKNOD",          "CAP_NET_ADMIN",
-    "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_RAW",    "CAP_PERFMON",
-    "CAP_SETFCAP",       "CAP_SETGID",       "CAP_SETPCAP",        "CAP_SETUID",
-    "CAP_SYSLOG",        "CAP_SYS_ADMIN",    "CAP_SYS_BOOT",       "CAP_SYS_CHROOT",
-    "CAP_SYS_MODULE",    "CAP_SYS_NICE",     "CAP_SYS_PACCT",      "CAP_SYS_PTRACE",
-    "CAP_SYS_RAWIO",     "CAP_SYS_RESOURCE", "CAP_SYS_TIME",       "CAP_SYS_TTY_CONFIG",
-    "CAP_WAKE_ALARM"};
+    "CAP_AUDIT_CONTROL",   "CAP_AUDIT_READ",   "CAP_AUDIT_WRITE",
+    "CAP_BLOCK_SUSPEND",   "CAP_BPF",          "CAP_CHECKPOINT_RESTORE",
+    "CAP_CHOWN",           "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",          "CAP_FSETID",       "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",       "CAP_KILL",         "CAP_LEASE",
+    "CAP_LINUX_IMMUTABLE", "CAP_MAC_ADMIN",    "CAP_MAC_OVERRIDE",
+    "CAP_MKNOD",           "CAP_NET_ADMIN",    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",   "CAP_NET_RAW",      "CAP_PERFMON",
+    "CAP_SETFCAP",         "CAP_SETGID",       "CAP_SETPCAP",
+    "CAP_SETUID",          "CAP_SYSLOG",       "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",        "CAP_SYS_CHROOT",   "CAP_SYS_MODULE",
+    "CAP_SYS_NICE",        "CAP_SYS_PACCT",    "CAP_SYS_PTRACE",
+    "CAP_SYS_RAWIO",       "CAP_SYS_RESOURCE", "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",  "CAP_WAKE_ALARM"};
 
 // Each of these is a way to the host by itself.
 constexpr std::string_view kDangerous[] = {
-    "CAP_SYS_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH",
-    "CAP_SYS_BOOT",  "CAP_BPF",        "CAP_PERFMON",   "CAP_MAC_ADMIN",  "CAP_MAC_OVERRIDE",
-    "CAP_SYSLOG",    "CAP_SYS_TIME",   "CAP_NET_ADMIN", "CAP_CHECKPOINT_RESTORE"};
+    "CAP_SYS_ADMIN",       "CAP_SYS_MODULE",        "CAP_SYS_RAWIO", "CAP_SYS_PTRACE",
+    "CAP_DAC_READ_SEARCH", "CAP_SYS_BOOT",          "CAP_BPF",       "CAP_PERFMON",
+    "CAP_MAC_ADMIN",       "CAP_MAC_OVERRIDE",      "CAP_SYSLOG",    "CAP_SYS_TIME",
+    "CAP_NET_ADMIN",       "CAP_CHECKPOINT_RESTORE"};
 
 constexpr std::string_view kDangerousCalls[] = {
-    "bpf",        "perf_event_open", "kexec_load",        "kexec_file_load", "init_module",
-    "finit_module", "delete_module", "open_by_handle_at", "userfaultfd",     "keyctl",
-    "add_key",    "request_key",     "io_uring_setup",    "io_uring_enter",  "io_uring_register"};
+    "bpf",          "perf_event_open", "kexec_load",        "kexec_file_load", "init_module",
+    "finit_module", "delete_module",   "open_by_handle_at", "userfaultfd",     "keyctl",
+    "add_key",      "request_key",     "io_uring_setup",    "io_uring_enter",  "io_uring_register"};
 
 constexpr std::string_view kFamilies[] = {"AF_ALG", "AF_VSOCK", "AF_PACKET"};
 constexpr std::string_view kMasked[] = {"/proc/kcore", "/proc/keys", "/sys/firmware"};
-constexpr std::string_view kPrivateSources[] = {"/proc", "/sys", "/dev", "/etc/shadow",
-                                                "/var/lib/casemate", "/run/casemate"};
+constexpr std::string_view kPrivateSources[] = {
+    "/proc", "/sys", "/dev", "/etc/shadow", "/var/lib/casemate", "/run/casemate"};
 constexpr std::string_view kLoaders[] = {"LD_PRELOAD", "LD_AUDIT", "GCONV_PATH", "BASH_ENV"};
 
 using Findings = std::vector<LintFinding>;
@@ -49,7 +53,8 @@ void lint_unsafe(const Profile& p, Findings& out) {
     add(out, "P020", LintLevel::note, field,
         "weakens the profile; receipts record it. Remove it when it is no longer needed");
   if (p.mode == Mode::complain)
-    add(out, "P021", LintLevel::note, "/mode", "complain mode denies nothing; receipts are tainted");
+    add(out, "P021", LintLevel::note, "/mode",
+        "complain mode denies nothing; receipts are tainted");
 }
 
 void lint_capabilities(const Profile& p, Findings& out) {
@@ -107,8 +112,8 @@ void lint_mounts(const Profile& p, Findings& out) {
 }
 
 void lint_sandbox(const Profile& p, Findings& out) {
-  for (const auto type : {oci::NamespaceType::pid, oci::NamespaceType::ipc,
-                          oci::NamespaceType::uts, oci::NamespaceType::mount})
+  for (const auto type : {oci::NamespaceType::pid, oci::NamespaceType::ipc, oci::NamespaceType::uts,
+                          oci::NamespaceType::mount})
     if (std::ranges::find(p.namespaces.required, type) == p.namespaces.required.end())
       add(out, "P050", LintLevel::warning, "/namespaces/required",
           "the host's " + std::string(to_string(type)) + " namespace is allowed; add it");
@@ -154,9 +159,12 @@ void lint_job(const Profile& p, Findings& out) {
 
 std::string_view to_string(LintLevel level) {
   switch (level) {
-    case LintLevel::note: return "note";
-    case LintLevel::warning: return "warning";
-    case LintLevel::error: return "error";
+    case LintLevel::note:
+      return "note";
+    case LintLevel::warning:
+      return "warning";
+    case LintLevel::error:
+      return "error";
   }
   return "?";
 }

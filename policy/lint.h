@@ -13,7 +13,7 @@ enum class LintLevel { note, warning, error };
 std::string_view to_string(LintLevel level);
 
 struct LintFinding {
-  std::string id;       // "P030"
+  std::string id;  // "P030"
   LintLevel level = LintLevel::warning;
   std::string pointer;  // into the profile
   std::string text;     // what is wrong and how to mend it

@@ -1,5 +1,5 @@
-// The three ways a profile's words match a request's. There are no regular expressions: a pattern is
-// a word, or a word and a final "*" (CVE-2026-41326 class: nothing half anchored).
+// The three ways a profile's words match a request's. There are no regular expressions: a pattern
+// is a word, or a word and a final "*" (CVE-2026-41326 class: nothing half anchored).
 #pragma once
 
 #include <string>

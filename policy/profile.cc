@@ -74,24 +74,34 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
-    {"namespaces", detail::parse_namespaces}, {"user", detail::parse_user},
-    {"capabilities", detail::parse_capabilities}, {"seccomp", detail::parse_seccomp},
-    {"selinux", detail::parse_selinux}, {"mounts", detail::parse_mounts},
-    {"devices", detail::parse_devices}, {"sysctls", detail::parse_sysctls},
-    {"resources", detail::parse_resources}, {"rlimits", detail::parse_rlimits},
-    {"hooks", detail::parse_hooks}, {"process", detail::parse_process},
-    {"env", detail::parse_env}, {"network", detail::parse_network},
-    {"rootfs", detail::parse_rootfs}, {"image", detail::parse_image},
-    {"dataset", detail::parse_dataset}, {"gpu", detail::parse_gpu},
-    {"host", detail::parse_host}, {"exec", detail::parse_exec},
+    {"namespaces", detail::parse_namespaces},
+    {"user", detail::parse_user},
+    {"capabilities", detail::parse_capabilities},
+    {"seccomp", detail::parse_seccomp},
+    {"selinux", detail::parse_selinux},
+    {"mounts", detail::parse_mounts},
+    {"devices", detail::parse_devices},
+    {"sysctls", detail::parse_sysctls},
+    {"resources", detail::parse_resources},
+    {"rlimits", detail::parse_rlimits},
+    {"hooks", detail::parse_hooks},
+    {"process", detail::parse_process},
+    {"env", detail::parse_env},
+    {"network", detail::parse_network},
+    {"rootfs", detail::parse_rootfs},
+    {"image", detail::parse_image},
+    {"dataset", detail::parse_dataset},
+    {"gpu", detail::parse_gpu},
+    {"host", detail::parse_host},
+    {"exec", detail::parse_exec},
 };
 
 Status check_name(const std::string& name, const std::string& pointer) {
   const auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
   };
-  const bool good = !name.empty() && name.size() <= 64 && name.front() != '-' &&
-                    std::ranges::all_of(name, plain);
+  const bool good =
+      !name.empty() && name.size() <= 64 && name.front() != '-' && std::ranges::all_of(name, plain);
   if (good) return {};
   return bad_input("profile.name", "profile name \"" + printable(name) + "\"",
                    "use a-z, 0-9 and \"-\", at most 64 of them", pointer);
@@ -144,23 +154,32 @@ Result<Profile> parse_profile(std::string_view json) {
   return out;
 }
 
-std::string_view to_string(Mode mode) { return mode == Mode::enforce ? "enforce" : "complain"; }
+std::string_view to_string(Mode mode) {
+  return mode == Mode::enforce ? "enforce" : "complain";
+}
 
 std::string_view to_string(ImageLevel level) {
   switch (level) {
-    case ImageLevel::none: return "none";
-    case ImageLevel::chain: return "chain";
-    case ImageLevel::content: return "content";
+    case ImageLevel::none:
+      return "none";
+    case ImageLevel::chain:
+      return "chain";
+    case ImageLevel::content:
+      return "content";
   }
   return "?";
 }
 
 std::string_view to_string(Criticality level) {
   switch (level) {
-    case Criticality::public_: return "public";
-    case Criticality::internal: return "internal";
-    case Criticality::confidential: return "confidential";
-    case Criticality::restricted: return "restricted";
+    case Criticality::public_:
+      return "public";
+    case Criticality::internal:
+      return "internal";
+    case Criticality::confidential:
+      return "confidential";
+    case Criticality::restricted:
+      return "restricted";
   }
   return "?";
 }

@@ -23,7 +23,7 @@ enum class Mode { enforce, complain };
 
 struct NamespaceRules {
   std::vector<oci::NamespaceType> required;  // must not be the host's
-  std::vector<oci::NamespaceType> join;      // may be one that exists (namespace path), not only new
+  std::vector<oci::NamespaceType> join;  // may be one that exists (namespace path), not only new
 };
 
 enum class RootUser { never, in_user_namespace, always };
@@ -49,12 +49,12 @@ enum class NoNewPrivileges { keep, require };
 
 // The profile's own filter, installed besides the container's (see seccomp_bound.h).
 struct SeccompRules {
-  bool require_own = true;                     // the config must bring a filter of its own too
-  std::vector<std::string> deny;               // system calls: EPERM
-  std::vector<std::string> hide;               // system calls: ENOSYS, so that libraries fall back
-  std::vector<std::string> socket_families;    // blocked, as "AF_ALG"
-  bool block_terminal_injection = true;        // ioctl TIOCSTI, TIOCLINUX (CVE-2019-10063)
-  bool block_user_namespaces = true;           // new user namespaces inside the container
+  bool require_own = true;                   // the config must bring a filter of its own too
+  std::vector<std::string> deny;             // system calls: EPERM
+  std::vector<std::string> hide;             // system calls: ENOSYS, so that libraries fall back
+  std::vector<std::string> socket_families;  // blocked, as "AF_ALG"
+  bool block_terminal_injection = true;      // ioctl TIOCSTI, TIOCLINUX (CVE-2019-10063)
+  bool block_user_namespaces = true;         // new user namespaces inside the container
 };
 
 struct SelinuxRules {
@@ -64,11 +64,11 @@ struct SelinuxRules {
 
 // A mount is allowed when one rule matches its type, destination and (binds) source.
 struct MountRule {
-  std::string type;         // "bind", "tmpfs", "proc", …
-  std::string destination;  // path pattern
-  std::string source;       // path pattern; for binds only
-  bool unsafe_write = false;           // binds: may be writable; else it is made read-only
-  std::vector<std::string> options;    // added when missing
+  std::string type;                  // "bind", "tmpfs", "proc", …
+  std::string destination;           // path pattern
+  std::string source;                // path pattern; for binds only
+  bool unsafe_write = false;         // binds: may be writable; else it is made read-only
+  std::vector<std::string> options;  // added when missing
 };
 struct MountRules {
   std::vector<MountRule> rules;
@@ -100,7 +100,7 @@ struct SysctlRules {
 
 // A ceiling also applies where nothing was asked. 0 is a real ceiling; absent is none.
 struct ResourceRules {
-  std::vector<std::string> required;  // of "memory", "pids", "cpu": refused when missing
+  std::vector<std::string> required;       // of "memory", "pids", "cpu": refused when missing
   std::optional<std::int64_t> memory_max;  // bytes
   std::optional<std::int64_t> pids_max;
   std::optional<std::uint64_t> cpu_max_millis;  // 1000 = one CPU
@@ -110,8 +110,9 @@ struct ResourceRules {
 };
 
 struct RlimitRules {
-  std::map<std::string, std::uint64_t> ceilings;  // "RLIMIT_CORE" -> highest value that may be asked
-  std::map<std::string, std::uint64_t> set;       // given where nothing was asked
+  std::map<std::string, std::uint64_t>
+      ceilings;                              // "RLIMIT_CORE" -> highest value that may be asked
+  std::map<std::string, std::uint64_t> set;  // given where nothing was asked
 };
 
 enum class HookSource { none, host_list, unsafe_any };
@@ -139,8 +140,8 @@ struct NetworkRules {
 
 struct RootfsRules {
   bool readonly = true;
-  bool tmpfs_upper = true;           // casemate's own overlay; its upper layer is wiped
-  std::uint64_t upper_bytes = 0;     // size limit of that tmpfs
+  bool tmpfs_upper = true;        // casemate's own overlay; its upper layer is wiped
+  std::uint64_t upper_bytes = 0;  // size limit of that tmpfs
 };
 
 enum class ImageLevel { none, chain, content };

@@ -58,7 +58,7 @@ Result<std::map<std::string, std::uint64_t>> limit_map(JsonObject& section, std:
   std::map<std::string, std::uint64_t> out;
   auto object = TRY(section.object(key));
   for (const auto& [name, value] : object.raw().items()) {
-    if (!name.starts_with("RLIMIT_"))
+    if (!oci::is_rlimit(name))
       return bad_input("profile.word", "limit \"" + printable(name) + "\"",
                        "write it like RLIMIT_CORE", object.pointer_to(name));
     out[name] = TRY(object.get<std::uint64_t>(name));

@@ -42,7 +42,8 @@ Result<std::vector<std::string>> capability_list(JsonObject& section, std::strin
   for (std::size_t i = 0; i < names.size(); ++i)
     if (!names[i].starts_with("CAP_") || !std::ranges::all_of(names[i], letter))
       return bad_input("profile.word", "capability \"" + printable(names[i]) + "\"",
-                       "write it like CAP_CHOWN", section.pointer_to(key) + "/" + std::to_string(i));
+                       "write it like CAP_CHOWN",
+                       section.pointer_to(key) + "/" + std::to_string(i));
   return names;
 }
 
@@ -50,9 +51,9 @@ Result<std::vector<std::string>> syscall_list(JsonObject& section, std::string_v
   auto names = TRY(get_list(section, key));
   for (std::size_t i = 0; i < names.size(); ++i)
     if (is_needed_syscall(names[i]))
-      return bad_input("profile.seccomp-needed", "\"" + names[i] + "\" is needed by every container",
-                       "remove it: nothing could start",
-                       section.pointer_to(key) + "/" + std::to_string(i));
+      return bad_input(
+          "profile.seccomp-needed", "\"" + names[i] + "\" is needed by every container",
+          "remove it: nothing could start", section.pointer_to(key) + "/" + std::to_string(i));
   return names;
 }
 
@@ -77,8 +78,8 @@ Status parse_user(JsonObject section, Profile& out) {
 Status parse_capabilities(JsonObject section, Profile& out) {
   auto& caps = out.capabilities;
   caps.ceiling = TRY(capability_list(section, "ceiling"));
-  caps.beyond = TRY(get_word<Beyond>(section, "beyond",
-                                     {{"tighten", Beyond::tighten}, {"deny", Beyond::deny}}));
+  caps.beyond = TRY(
+      get_word<Beyond>(section, "beyond", {{"tighten", Beyond::tighten}, {"deny", Beyond::deny}}));
   caps.refuse = TRY(capability_list(section, "refuse"));
   caps.ambient = TRY(section.get<bool>("ambient"));
   for (const auto& name : caps.refuse)

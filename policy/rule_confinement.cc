@@ -39,8 +39,8 @@ void judge_paths(Judgement& j) {
 
 void judge_seccomp(Judgement& j) {
   if (!j.profile.seccomp.require_own || j.spec.linux.seccomp) return;
-  j.deny("seccomp.required", "/linux/seccomp", "no seccomp filter", "a filter of the container's own",
-         "run without seccomp=unconfined");
+  j.deny("seccomp.required", "/linux/seccomp", "no seccomp filter",
+         "a filter of the container's own", "run without seccomp=unconfined");
 }
 
 void judge_mount_labels(Judgement& j) {

@@ -16,8 +16,8 @@ constexpr std::int64_t kPtsMajor = 136;
 bool is_default(char type, std::int64_t major, std::int64_t minor) {
   if (type != 'c') return false;
   if (major == kPtsMajor) return true;
-  return std::ranges::any_of(
-      kDefaults, [&](const Number& n) { return n.major == major && n.minor == minor; });
+  return std::ranges::any_of(kDefaults,
+                             [&](const Number& n) { return n.major == major && n.minor == minor; });
 }
 
 const DeviceAllow* find_allowed(const Profile& profile, char type, std::int64_t major,
@@ -29,7 +29,9 @@ const DeviceAllow* find_allowed(const Profile& profile, char type, std::int64_t 
   return at == profile.devices.allowed.end() ? nullptr : &*at;
 }
 
-std::string number(const std::optional<std::int64_t>& n) { return n ? std::to_string(*n) : "*"; }
+std::string number(const std::optional<std::int64_t>& n) {
+  return n ? std::to_string(*n) : "*";
+}
 
 std::string describe(const oci::DeviceRule& rule) {
   const std::string access = rule.access.empty() ? "rwm" : rule.access;
@@ -48,7 +50,9 @@ bool is_wildcard(const oci::DeviceRule& rule) {
 }
 
 // Engines let containers make nodes they then cannot open ("c *:* m"); nobody needs them.
-bool only_makes_nodes(const oci::DeviceRule& rule) { return rule.allow && rule.access == "m"; }
+bool only_makes_nodes(const oci::DeviceRule& rule) {
+  return rule.allow && rule.access == "m";
+}
 
 bool access_within(std::string_view asked, std::string_view allowed) {
   const std::string_view all = asked.empty() ? std::string_view("rwm") : asked;
@@ -81,9 +85,8 @@ void judge_cgroup(Judgement& j) {
   if (rules.size() != before)
     j.tighten("devices.mknod", "/linux/resources/devices", "making nodes of devices",
               "no rule that only allows mknod", "");
-  const bool open = std::ranges::any_of(rules, [](const oci::DeviceRule& r) {
-    return r.allow && r.type == 'a' && !r.major;
-  });
+  const bool open = std::ranges::any_of(
+      rules, [](const oci::DeviceRule& r) { return r.allow && r.type == 'a' && !r.major; });
   if ((!rules.empty() && is_deny_all(rules.front())) || open) return;
   oci::DeviceRule deny_all;
   deny_all.access = "rwm";

@@ -9,8 +9,8 @@ namespace {
 
 // What a loader, a shell or libc obeys before main (CVE-2025-23266).
 bool steers_loaders(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"GCONV_PATH", "BASH_ENV", "ENV", "LOCPATH",
-                                                "GETCONF_DIR", "NLSPATH"};
+  static constexpr std::string_view kNames[] = {"GCONV_PATH", "BASH_ENV",    "ENV",
+                                                "LOCPATH",    "GETCONF_DIR", "NLSPATH"};
   return name.starts_with("LD_") || std::ranges::find(kNames, name) != std::end(kNames);
 }
 

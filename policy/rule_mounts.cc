@@ -15,8 +15,8 @@ struct Opposite {
   std::string_view option, opposite;
 };
 constexpr Opposite kOpposites[] = {
-    {"ro", "rw"},         {"nosuid", "suid"},       {"nodev", "dev"},
-    {"noexec", "exec"},   {"nosymfollow", "symfollow"}, {"noatime", "atime"},
+    {"ro", "rw"},       {"nosuid", "suid"},           {"nodev", "dev"},
+    {"noexec", "exec"}, {"nosymfollow", "symfollow"}, {"noatime", "atime"},
 };
 constexpr std::string_view kPropagation[] = {"private", "rprivate", "slave",      "rslave",
                                              "shared",  "rshared",  "unbindable", "runbindable"};
@@ -166,8 +166,10 @@ struct MountJudge {
   void apply_engine_file() {
     if (mount.destination == kShm) {
       j.tighten("mounts.shm", pointer, describe(mount), "a new tmpfs at /dev/shm", "");
-      mount = {std::string(kShm), "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777",
-                                                   "size=65536k"}};
+      mount = {std::string(kShm),
+               "tmpfs",
+               "shm",
+               {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}};
       if (const MountRule* rule = find_rule()) return apply_rule(*rule);
       return deny("mounts.rule", describe(mount), "the mounts that mounts.rules lists",
                   "have a tmpfs at /dev/shm added to the profile");

@@ -44,8 +44,7 @@ void judge_required(Judgement& j, NamespaceType type) {
     return;
   }
   j.deny("namespaces.required", "/linux/namespaces", "the host's " + name + " namespace",
-         "a " + name + " namespace of its own",
-         "run without --" + name + "=host");
+         "a " + name + " namespace of its own", "run without --" + name + "=host");
 }
 
 void judge_network(Judgement& j) {

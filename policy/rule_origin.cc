@@ -13,7 +13,9 @@ constexpr std::string_view kEnginePaths[] = {
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"};
 
-std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+std::string_view name_of(std::string_view entry) {
+  return entry.substr(0, entry.find('='));
+}
 
 std::string_view value_of(std::string_view entry) {
   const std::size_t equals = entry.find('=');
@@ -30,9 +32,9 @@ void add_to(Environment& out, const std::vector<std::string>& env) {
 
 bool engine_value(std::string_view value) {
   return value.size() <= 128 && std::ranges::all_of(value, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '-' || c == '_' || c == '/';
-  });
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '-' || c == '_' || c == '/';
+         });
 }
 
 bool set_by_engine(const Judgement& j, std::string_view name, std::string_view value) {
@@ -142,8 +144,7 @@ void judge_user_origin(Judgement& j) {
   const bool same = expected.uid == user.uid && (!grouped || expected.gid == user.gid) &&
                     (!expected.gid || *expected.gid == user.gid);
   if (same) return;
-  j.deny("process.user", "/process/user",
-         std::to_string(user.uid) + ":" + std::to_string(user.gid),
+  j.deny("process.user", "/process/user", std::to_string(user.uid) + ":" + std::to_string(user.gid),
          "the image's user " + j.context.image->user, "run without --user");
 }
 

@@ -8,8 +8,7 @@ namespace casemate::policy {
 namespace {
 
 bool in_ranges(const std::vector<IdRange>& ranges, std::uint32_t id) {
-  return std::ranges::any_of(ranges,
-                             [id](const IdRange& r) { return id >= r.min && id <= r.max; });
+  return std::ranges::any_of(ranges, [id](const IdRange& r) { return id >= r.min && id <= r.max; });
 }
 
 // Root of a new user namespace that does not map the host's root is nobody outside.
@@ -22,9 +21,12 @@ bool root_is_mapped_away(const oci::Linux& section) {
 
 bool root_allowed(const Judgement& j) {
   switch (j.profile.user.root) {
-    case RootUser::always: return true;
-    case RootUser::in_user_namespace: return root_is_mapped_away(j.spec.linux);
-    case RootUser::never: return false;
+    case RootUser::always:
+      return true;
+    case RootUser::in_user_namespace:
+      return root_is_mapped_away(j.spec.linux);
+    case RootUser::never:
+      return false;
   }
   return false;
 }
@@ -39,8 +41,8 @@ void keep_only(std::vector<std::string>& set, const std::vector<std::string>& al
 
 std::vector<std::string> all_asked(const oci::Capabilities& caps) {
   std::vector<std::string> out;
-  for (const auto* set : {&caps.bounding, &caps.effective, &caps.permitted, &caps.inheritable,
-                          &caps.ambient})
+  for (const auto* set :
+       {&caps.bounding, &caps.effective, &caps.permitted, &caps.inheritable, &caps.ambient})
     for (const auto& name : *set)
       if (!contains(out, name)) out.push_back(name);
   return out;
@@ -72,8 +74,8 @@ void bound_ceiling(Judgement& j, oci::Capabilities& caps, const std::string& poi
   const auto& ceiling = j.profile.capabilities.ceiling;
   oci::Capabilities bounded = caps;
   std::vector<std::string> beyond;
-  for (auto* set : {&bounded.bounding, &bounded.effective, &bounded.permitted,
-                    &bounded.inheritable, &bounded.ambient})
+  for (auto* set : {&bounded.bounding, &bounded.effective, &bounded.permitted, &bounded.inheritable,
+                    &bounded.ambient})
     keep_only(*set, ceiling, beyond);
   if (beyond.empty()) return;
   if (j.profile.capabilities.beyond == Beyond::deny)

@@ -65,7 +65,8 @@ void judge_privileged(Judgement& j) {
   const bool admin = process && process->capabilities &&
                      contains(process->capabilities->bounding, "CAP_SYS_ADMIN");
   if (!admin || !asks_every_device(j.spec.linux.resources)) return;
-  if (j.profile.devices.unsafe_wildcard && contains(j.profile.capabilities.ceiling, "CAP_SYS_ADMIN"))
+  if (j.profile.devices.unsafe_wildcard &&
+      contains(j.profile.capabilities.ceiling, "CAP_SYS_ADMIN"))
     return;
   j.deny("privileged.request", "/linux/resources/devices",
          "a privileged container: every device and CAP_SYS_ADMIN", "none",

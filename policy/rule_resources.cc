@@ -18,8 +18,8 @@ void bound_memory(Judgement& j) {
   auto& memory = j.spec.linux.resources.memory;
   if (memory.disable_oom_killer) {
     memory.disable_oom_killer = false;
-    j.tighten("resources.oom-killer", "/linux/resources/memory/disableOOMKiller",
-              "no OOM killer", "the OOM killer", "");
+    j.tighten("resources.oom-killer", "/linux/resources/memory/disableOOMKiller", "no OOM killer",
+              "the OOM killer", "");
   }
   if (!top) return;
   if (!memory.limit || *memory.limit <= 0 || *memory.limit > *top) {
@@ -90,9 +90,9 @@ std::string with_dots(std::string key) {
 // The namespace that a sysctl belongs to; none: it is the host's.
 std::optional<oci::NamespaceType> owner(std::string_view key) {
   if (key.starts_with("net.")) return oci::NamespaceType::network;
-  for (const char* name : {"kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.msgmax",
-                           "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
-                           "kernel.shm_rmid_forced"})
+  for (const char* name :
+       {"kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.msgmax", "kernel.msgmnb",
+        "kernel.msgmni", "kernel.sem", "kernel.shm_rmid_forced"})
     if (key == name) return oci::NamespaceType::ipc;
   if (key.starts_with("fs.mqueue.")) return oci::NamespaceType::ipc;
   return std::nullopt;
@@ -101,8 +101,8 @@ std::optional<oci::NamespaceType> owner(std::string_view key) {
 // CVE-2022-0811: a "+" smuggled a second setting into the value.
 bool plain_value(std::string_view value) {
   return std::ranges::all_of(value, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == ' ' || c == '.' || c == ',' || c == ':' || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' ||
+           c == '.' || c == ',' || c == ':' || c == '-' || c == '_';
   });
 }
 

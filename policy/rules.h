@@ -15,8 +15,8 @@ struct Judgement {
   const HostFacts& host;
   const JobContext& context;
   Decision& decision;
-  oci::Spec& spec;                             // decision.spec
-  std::string process_pointer = "/process";    // empty for exec, whose document is the process
+  oci::Spec& spec;                           // decision.spec
+  std::string process_pointer = "/process";  // empty for exec, whose document is the process
 
   void keep(std::string rule, std::string pointer, std::string asked, std::string bound);
   void tighten(std::string rule, std::string pointer, std::string asked, std::string bound,

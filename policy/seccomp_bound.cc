@@ -12,25 +12,64 @@ namespace casemate::policy {
 namespace {
 
 // What a container's start itself needs after the filter is in place, and what any program needs.
-constexpr std::string_view kNeeded[] = {
-    "read",   "write",     "open",      "openat",    "close",      "close_range", "execve",
-    "execveat", "exit",    "exit_group", "prctl",    "capset",     "capget",      "seccomp",
-    "setuid", "setgid",    "setresuid", "setresgid", "setgroups",  "mmap",        "munmap",
-    "mprotect", "brk",     "rt_sigreturn", "rt_sigaction", "rt_sigprocmask", "futex", "fcntl",
-    "fstat",  "newfstatat", "dup",      "dup2",      "dup3",       "chdir",       "fchdir",
-    "arch_prctl", "set_tid_address", "set_robust_list", "wait4", "getpid",  "kill", "sendmsg",
-    "recvmsg", "clone", "ioctl", "socket", "unshare"};
+constexpr std::string_view kNeeded[] = {"read",
+                                        "write",
+                                        "open",
+                                        "openat",
+                                        "close",
+                                        "close_range",
+                                        "execve",
+                                        "execveat",
+                                        "exit",
+                                        "exit_group",
+                                        "prctl",
+                                        "capset",
+                                        "capget",
+                                        "seccomp",
+                                        "setuid",
+                                        "setgid",
+                                        "setresuid",
+                                        "setresgid",
+                                        "setgroups",
+                                        "mmap",
+                                        "munmap",
+                                        "mprotect",
+                                        "brk",
+                                        "rt_sigreturn",
+                                        "rt_sigaction",
+                                        "rt_sigprocmask",
+                                        "futex",
+                                        "fcntl",
+                                        "fstat",
+                                        "newfstatat",
+                                        "dup",
+                                        "dup2",
+                                        "dup3",
+                                        "chdir",
+                                        "fchdir",
+                                        "arch_prctl",
+                                        "set_tid_address",
+                                        "set_robust_list",
+                                        "wait4",
+                                        "getpid",
+                                        "kill",
+                                        "sendmsg",
+                                        "recvmsg",
+                                        "clone",
+                                        "ioctl",
+                                        "socket",
+                                        "unshare"};
 
 constexpr std::pair<std::string_view, int> kFamilies[] = {
-    {"AF_UNIX", 1},       {"AF_INET", 2},        {"AF_AX25", 3},    {"AF_IPX", 4},
-    {"AF_APPLETALK", 5},  {"AF_NETROM", 6},      {"AF_X25", 9},     {"AF_INET6", 10},
-    {"AF_ROSE", 11},      {"AF_KEY", 15},        {"AF_NETLINK", 16}, {"AF_PACKET", 17},
-    {"AF_ECONET", 19},    {"AF_RDS", 21},        {"AF_IRDA", 23},   {"AF_PPPOX", 24},
-    {"AF_LLC", 26},       {"AF_IB", 27},         {"AF_MPLS", 28},   {"AF_CAN", 29},
-    {"AF_TIPC", 30},      {"AF_BLUETOOTH", 31},  {"AF_IUCV", 32},   {"AF_RXRPC", 33},
-    {"AF_ISDN", 34},      {"AF_PHONET", 35},     {"AF_IEEE802154", 36}, {"AF_CAIF", 37},
-    {"AF_ALG", 38},       {"AF_NFC", 39},        {"AF_VSOCK", 40},  {"AF_KCM", 41},
-    {"AF_QIPCRTR", 42},   {"AF_SMC", 43},        {"AF_XDP", 44},    {"AF_MCTP", 45}};
+    {"AF_UNIX", 1},      {"AF_INET", 2},       {"AF_AX25", 3},        {"AF_IPX", 4},
+    {"AF_APPLETALK", 5}, {"AF_NETROM", 6},     {"AF_X25", 9},         {"AF_INET6", 10},
+    {"AF_ROSE", 11},     {"AF_KEY", 15},       {"AF_NETLINK", 16},    {"AF_PACKET", 17},
+    {"AF_ECONET", 19},   {"AF_RDS", 21},       {"AF_IRDA", 23},       {"AF_PPPOX", 24},
+    {"AF_LLC", 26},      {"AF_IB", 27},        {"AF_MPLS", 28},       {"AF_CAN", 29},
+    {"AF_TIPC", 30},     {"AF_BLUETOOTH", 31}, {"AF_IUCV", 32},       {"AF_RXRPC", 33},
+    {"AF_ISDN", 34},     {"AF_PHONET", 35},    {"AF_IEEE802154", 36}, {"AF_CAIF", 37},
+    {"AF_ALG", 38},      {"AF_NFC", 39},       {"AF_VSOCK", 40},      {"AF_KCM", 41},
+    {"AF_QIPCRTR", 42},  {"AF_SMC", 43},       {"AF_XDP", 44},        {"AF_MCTP", 45}};
 
 int family_number(std::string_view name) {
   for (const auto& [known, number] : kFamilies)
@@ -74,7 +113,9 @@ bool is_needed_syscall(std::string_view name) {
   return std::ranges::find(kNeeded, name) != std::end(kNeeded);
 }
 
-bool is_known_socket_family(std::string_view name) { return family_number(name) >= 0; }
+bool is_known_socket_family(std::string_view name) {
+  return family_number(name) >= 0;
+}
 
 oci::Seccomp seccomp_bound(const SeccompRules& rules) {
   oci::Seccomp out;

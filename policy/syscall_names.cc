@@ -8,6 +8,7 @@ namespace {
 
 // Linux's system calls by name (x86-64 up to 6.17, and common names of other ABIs), sorted. For
 // lint: a misspelt name in a deny list would deny nothing.
+// clang-format off
 constexpr std::string_view kSyscalls[] = {
     "_llseek", "_sysctl", "accept", "accept4", "access", "acct", "add_key", "adjtimex",
     "afs_syscall", "alarm", "arch_prctl", "bdflush", "bind", "bpf", "brk", "cachestat", "capget",
@@ -71,6 +72,7 @@ constexpr std::string_view kSyscalls[] = {
     "utimensat", "utimes", "vfork", "vhangup", "vm86", "vm86old", "vmsplice", "vserver", "wait4",
     "waitid", "waitpid", "write", "writev",
 };
+// clang-format on
 static_assert(std::ranges::is_sorted(kSyscalls));
 
 }  // namespace

@@ -10,9 +10,10 @@
 namespace casemate::dataset {
 namespace {
 
-constexpr unsigned kAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-                                 MOUNT_ATTR_NOSYMFOLLOW;
-constexpr std::uint64_t kPrivate = 1 << 18;    // MS_PRIVATE; <sys/mount.h> clashes with <linux/mount.h>
+constexpr unsigned kAttributes =
+    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
+constexpr std::uint64_t kPrivate = 1
+                                   << 18;  // MS_PRIVATE; <sys/mount.h> clashes with <linux/mount.h>
 constexpr unsigned kRecursive = AT_RECURSIVE;
 
 Result<UniqueFd> open_root(sys::Kernel& kernel) {

@@ -61,8 +61,8 @@ class Tree {
     }
     for (auto e = entries_.rbegin(); e != entries_.rend(); ++e) {
       if (!e->directory) continue;
-      const UniqueFd dir(::openat(directory_, path(*e).c_str(),
-                                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      const UniqueFd dir(
+          ::openat(directory_, path(*e).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!dir) return failed("open folder", *e);
       TRY(finish(dir.get(), *e));
     }
@@ -161,9 +161,8 @@ Result<Extracted> extract(const SealedFile& file, const Unlocked& unlocked, cons
   return process(file, unlocked, index, tags, &tree, options);
 }
 
-Result<Extracted> authenticate(const SealedFile& file, const Unlocked& unlocked,
-                               const Index& index, std::span<const Tag> tags,
-                               const ExtractOptions& options) {
+Result<Extracted> authenticate(const SealedFile& file, const Unlocked& unlocked, const Index& index,
+                               std::span<const Tag> tags, const ExtractOptions& options) {
   return process(file, unlocked, index, tags, nullptr, options);
 }
 

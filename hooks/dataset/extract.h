@@ -29,8 +29,7 @@ Result<Extracted> extract(const SealedFile& file, const Unlocked& unlocked, cons
                           std::span<const Tag> tags, int directory, const ExtractOptions& options);
 
 // The same without writing anything.
-Result<Extracted> authenticate(const SealedFile& file, const Unlocked& unlocked,
-                               const Index& index, std::span<const Tag> tags,
-                               const ExtractOptions& options);
+Result<Extracted> authenticate(const SealedFile& file, const Unlocked& unlocked, const Index& index,
+                               std::span<const Tag> tags, const ExtractOptions& options);
 
 }  // namespace casemate::dataset

@@ -65,8 +65,7 @@ Result<Layout> make_layout(std::uint64_t header_bytes, std::uint64_t body_bytes,
     return malformed("index or payload size out of range");
   Layout out;
   out.index_cipher = align_up(index_bytes, kAlign);
-  if (out.index_cipher + kAlign > body_bytes ||
-      payload_bytes > body_bytes - out.index_cipher)
+  if (out.index_cipher + kAlign > body_bytes || payload_bytes > body_bytes - out.index_cipher)
     return malformed("index and payload do not fit into the body");
   out.body_bytes = body_bytes;
   out.payload_cipher = body_bytes - out.index_cipher;

@@ -23,10 +23,13 @@ inline constexpr std::uint64_t kMinBody = 64 * 1024;
 inline constexpr std::uint64_t kMaxBody = std::uint64_t{1} << 50;   // 1 PiB
 inline constexpr std::uint64_t kMaxIndex = std::uint64_t{1} << 29;  // 512 MiB
 inline constexpr std::uint64_t kMaxEntries = std::uint64_t{1} << 23;
-// A file of this size or more begins at a chunk border, so that its chunks decrypt straight into it.
+// A file of this size or more begins at a chunk border, so that its chunks decrypt straight into
+// it.
 inline constexpr std::uint64_t kAlignedFile = 8 * kChunk;
 
-constexpr std::uint64_t align_up(std::uint64_t n, std::uint64_t to) { return (n + to - 1) / to * to; }
+constexpr std::uint64_t align_up(std::uint64_t n, std::uint64_t to) {
+  return (n + to - 1) / to * to;
+}
 
 // Padmé (Nikitin et al., PoPETs 2019/4): the next size whose low bits are zero, so that a size
 // shows only the order of magnitude; at most 12 % more, less with growing size.

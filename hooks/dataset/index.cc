@@ -165,9 +165,11 @@ Result<Index> Index::parse(SecretBytes bytes, std::uint64_t payload_bytes) {
     at += record.path_bytes;
     if (!sane(record)) return malformed(i, "kind, mode or time out of range");
     if (!is_safe_path(entry.path)) return malformed(i, "unsafe path");
-    if (!order.accept(entry)) return malformed(i, "out of order, duplicate, or in no listed folder");
+    if (!order.accept(entry))
+      return malformed(i, "out of order, duplicate, or in no listed folder");
     if (!entry.directory) {
-      const bool placed = entry.size <= payload_bytes && entry.offset == place_file(end, entry.size);
+      const bool placed =
+          entry.size <= payload_bytes && entry.offset == place_file(end, entry.size);
       if (!placed || entry.offset > payload_bytes - entry.size)
         return malformed(i, "its range is not where the format puts it");
       end = entry.end();

@@ -24,7 +24,8 @@ struct Entry {
   std::uint64_t end() const { return offset + size; }
 };
 
-// Depth-first with names in byte order: the order of an index, and what makes duplicates impossible.
+// Depth-first with names in byte order: the order of an index, and what makes duplicates
+// impossible.
 bool path_less(std::string_view a, std::string_view b);
 bool is_safe_path(std::string_view path);
 

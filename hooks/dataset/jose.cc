@@ -137,9 +137,9 @@ Result<SecretBytes> decrypt_content(const json_t* jwe, const json_t* cek) {
   const IoPtr cipher(jose_jwe_dec_cek_io(quiet(), jwe, cek, sink.get()));
   const IoPtr decoder(cipher == nullptr ? nullptr : jose_b64_dec_io(cipher.get()));
   if (decoder == nullptr) return altered("the header cannot be decrypted");
-  const bool good = decoder->feed(decoder.get(), json_string_value(ciphertext),
-                                  json_string_length(ciphertext)) &&
-                    decoder->done(decoder.get());
+  const bool good =
+      decoder->feed(decoder.get(), json_string_value(ciphertext), json_string_length(ciphertext)) &&
+      decoder->done(decoder.get());
   if (!good) return altered("the header does not match its authentication tag");
   out.shrink(size);
   return out;
@@ -159,8 +159,8 @@ Result<std::string> thumbprint(const json_t* jwk) {
   const char* y = json_string_value(json_object_get(jwk, "y"));
   if (x == nullptr || y == nullptr) return internal("dataset.key-format", "a key has no point");
   // jose_jwk_thp() frees with free() what jansson allocated: not usable with an allocator of ours.
-  return to_base64url(sha256(as_bytes(R"({"crv":"P-256","kty":"EC","x":")" + std::string(x) +
-                                      R"(","y":")" + y + "\"}")));
+  return to_base64url(sha256(
+      as_bytes(R"({"crv":"P-256","kty":"EC","x":")" + std::string(x) + R"(","y":")" + y + "\"}")));
 }
 
 Result<JsonPtr> generate_exchange_key(const std::string& kid) {

@@ -38,8 +38,8 @@ struct TenantKey {
   std::string pem;
 };
 struct SignedManifest {
-  SecretBytes json;      // the manifest's bytes as signed
-  std::string signer;    // the name of the tenant key that fits
+  SecretBytes json;    // the manifest's bytes as signed
+  std::string signer;  // the name of the tenant key that fits
 };
 // denied dataset.signature when none of the keys made the signature.
 Result<SignedManifest> verify_manifest(const SecretBytes& jws, std::span<const TenantKey> keys);

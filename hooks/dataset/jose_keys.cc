@@ -48,7 +48,9 @@ bool copy_coordinate(json_t* to, const json_t* from, const char* key) {
 }
 
 // No terminal prompt for a passphrase: an encrypted PEM is simply refused.
-int no_passphrase(char*, int, int, void*) { return -1; }
+int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
 
 Result<JsonPtr> p256_to_jwk(PkeyPtr key) {
   char group[64] = {};
@@ -83,7 +85,8 @@ Result<JsonPtr> parse_exchange_key(std::span<const unsigned char> json, bool nee
               copy_coordinate(out.get(), jwk.get(), "y");
   if (need_private) good = good && copy_coordinate(out.get(), jwk.get(), "d");
   const std::string kid = jwk_kid(jwk.get());
-  if (is_kid(kid)) good = good && json_object_set_new(out.get(), "kid", json_string(kid.c_str())) == 0;
+  if (is_kid(kid))
+    good = good && json_object_set_new(out.get(), "kid", json_string(kid.c_str())) == 0;
   if (!good)
     return unusable(need_private ? "the JWK has no private key" : "the JWK's point is malformed",
                     kHint);

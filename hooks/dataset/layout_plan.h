@@ -15,8 +15,8 @@ inline constexpr std::uint64_t kRunBytes = kRunChunks * kChunk;
 
 struct Run {
   std::uint64_t first_chunk = 0;
-  std::uint64_t chunks = 0;   // 1 … kRunChunks
-  std::uint64_t begin = 0;    // byte range of the payload stream, padding included
+  std::uint64_t chunks = 0;  // 1 … kRunChunks
+  std::uint64_t begin = 0;   // byte range of the payload stream, padding included
   std::uint64_t end = 0;
   std::size_t first_entry = 0;  // the first entry that reaches into the range
 };

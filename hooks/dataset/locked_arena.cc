@@ -97,8 +97,12 @@ Arena& arena() {
   return instance;
 }
 
-void* json_allocate(std::size_t size) { return arena().allocate(size); }
-void json_release(void* at) { arena().release(at); }
+void* json_allocate(std::size_t size) {
+  return arena().allocate(size);
+}
+void json_release(void* at) {
+  arena().release(at);
+}
 
 }  // namespace
 
@@ -108,7 +112,11 @@ Status use_locked_json() {
   return {};
 }
 
-std::size_t locked_json_in_use() { return arena().in_use(); }
-bool in_locked_arena(const void* at) { return arena().contains(at); }
+std::size_t locked_json_in_use() {
+  return arena().in_use();
+}
+bool in_locked_arena(const void* at) {
+  return arena().contains(at);
+}
 
 }  // namespace casemate::dataset

@@ -11,8 +11,8 @@ namespace casemate::dataset {
 
 // Points jansson's allocator at a locked arena of 1 MiB. Idempotent and thread-safe. Must be called
 // before any other use of jansson in the process; afterwards every json_t lives in the arena, and a
-// full arena makes jansson report "out of memory". The arena does not survive a fork: the child must
-// not touch json_t values of its parent, and calls use_locked_json() first.
+// full arena makes jansson report "out of memory". The arena does not survive a fork: the child
+// must not touch json_t values of its parent, and calls use_locked_json() first.
 Status use_locked_json();
 
 // Bytes in use, for tests.

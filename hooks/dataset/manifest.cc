@@ -18,8 +18,8 @@ constexpr std::array<std::string_view, 4> kLevels = {"public", "internal", "conf
 constexpr std::size_t kMaxListed = 256;
 
 std::unexpected<Error> malformed(std::string_view key, std::string_view what) {
-  return bad_input("dataset.manifest", "the manifest's \"" + std::string(key) + "\" " +
-                                           std::string(what),
+  return bad_input("dataset.manifest",
+                   "the manifest's \"" + std::string(key) + "\" " + std::string(what),
                    "the sealing program is at fault: seal the dataset again");
 }
 
@@ -117,7 +117,9 @@ JsonPtr list_to_json(const std::vector<std::string>& names) {
   return array;
 }
 
-JsonPtr text_json(std::string_view text) { return JsonPtr(json_stringn(text.data(), text.size())); }
+JsonPtr text_json(std::string_view text) {
+  return JsonPtr(json_stringn(text.data(), text.size()));
+}
 
 // base64url into an arena string without a copy in ordinary memory.
 JsonPtr secret_json(const SecretBytes& secret) {
@@ -211,7 +213,9 @@ Status read_sizes(Reader& reader, Manifest& out) {
 
 }  // namespace
 
-std::string_view to_string(Criticality level) { return kLevels[static_cast<std::size_t>(level)]; }
+std::string_view to_string(Criticality level) {
+  return kLevels[static_cast<std::size_t>(level)];
+}
 
 Result<Criticality> parse_criticality(std::string_view text) {
   const auto at = std::find(kLevels.begin(), kLevels.end(), text);

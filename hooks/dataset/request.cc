@@ -57,6 +57,8 @@ Result<UnsealRequest> parse_unseal_request(const Json& body) {
   out.expected.profile = TRY(request.get<std::string>("profile"));
   out.expected.image_signer = TRY(request.get_or<std::string>("imageSigner", ""));
   out.expected.max_bytes = TRY(request.get<std::uint64_t>("maxBytes"));
+  out.expected.max_criticality =
+      TRY(parse_criticality(TRY(request.get<std::string>("maxCriticality"))));
   out.expected.min_serial = TRY(request.get_or<std::uint64_t>("minSerial", 0));
   if (out.expected.max_bytes > kMaxBody) return refused("number out of range", "/maxBytes");
   TRY(read_keys(request, out));

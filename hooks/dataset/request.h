@@ -25,7 +25,7 @@ struct UnsealRequest {
   unsigned threads = 0;
 };
 
-// {"tenant","dataset","profile","imageSigner"?,"maxBytes","minSerial"?,"keys":[{"kid"}],
+// {"tenant","dataset","profile","imageSigner"?,"maxBytes","maxCriticality","minSerial"?,"keys":[{"kid"}],
 //  "tenantKeys":[{"name","pem"}],"mount"?:{"uid"?,"gid"?,"mode"?},
 //  "cipher"?:"automatic"|"openssl"|"ipsec-mb","threads"?}. Strict; bad_input json.* or
 // dataset.request.

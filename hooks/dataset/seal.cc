@@ -21,7 +21,8 @@ std::span<const unsigned char> view(const SecretBytes& secret) {
 }
 
 Status check_options(const SealOptions& options) {
-  if (!is_name(options.tenant)) return bad_input("dataset.name", "not a tenant's name: " + options.tenant);
+  if (!is_name(options.tenant))
+    return bad_input("dataset.name", "not a tenant's name: " + options.tenant);
   if (!is_name(options.dataset))
     return bad_input("dataset.name", "not a dataset id: " + options.dataset,
                      "letters, digits, '.', '_' and '-', at most 128");
@@ -75,7 +76,8 @@ class Sealer {
       std::fill(chunk.begin(), chunk.end(), 0);
       std::copy(index.begin() + begin, index.begin() + filled, chunk.begin());
       const std::span<unsigned char> bytes(chunk.data(), end - begin);
-      TRY(aead.seal(chunk_nonce(i, i + 1 == layout_.index_chunks()), bytes, bytes.data(), tags_[i]));
+      TRY(aead.seal(chunk_nonce(i, i + 1 == layout_.index_chunks()), bytes, bytes.data(),
+                    tags_[i]));
       TRY(write_at(output_, bytes, layout_.body_at + begin));
     }
     return {};
@@ -140,8 +142,8 @@ class Sealer {
     const std::lock_guard lock(mutex_);
     done_ += bytes;
     if (!options_.progress) return;
-    options_.progress({done_, layout_.payload_cipher,
-                       static_cast<double>(monotonic_ns() - begun_) / 1e9});
+    options_.progress(
+        {done_, layout_.payload_cipher, static_cast<double>(monotonic_ns() - begun_) / 1e9});
   }
 
   int source_;
@@ -181,8 +183,10 @@ Result<Sealed> seal(int source, const SealOptions& options, int output) {
   TRY(sealer.index(*index_aead, index));
   TRY(sealer.payload(key, aad));
   TRY(sealer.finish(header));
-  return Sealed{manifest.file,     tree.files,
-                tree.total_bytes,  layout.file_bytes,
+  return Sealed{manifest.file,
+                tree.files,
+                tree.total_bytes,
+                layout.file_bytes,
                 static_cast<double>(monotonic_ns() - begun) / 1e9,
                 std::string(index_aead->engine())};
 }

@@ -15,7 +15,7 @@
 namespace casemate::dataset {
 
 struct Progress {
-  std::uint64_t done = 0;   // payload bytes
+  std::uint64_t done = 0;  // payload bytes
   std::uint64_t total = 0;
   double seconds = 0;
 };

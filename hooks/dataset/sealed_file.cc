@@ -57,7 +57,7 @@ Status check_condition(const std::vector<std::string>& allowed, const std::strin
 }  // namespace
 
 Result<SealedFile> SealedFile::open(int fd) {
-  struct stat facts{};
+  struct stat facts {};
   if (::fstat(fd, &facts) != 0) return sys_error("look at the sealed file");
   if (!S_ISREG(facts.st_mode))
     return bad_input("dataset.source", "the sealed dataset is not a regular file");
@@ -86,8 +86,7 @@ Result<Unlocked> unlock(const SealedFile& file, std::span<const HostKey> host_ke
   out.manifest = TRY(parse_manifest(made.json));
   Manifest& m = out.manifest;
   if (m.file != file.header().file) return tampered("header and signed manifest are of two files");
-  out.layout =
-      TRY(make_layout(file.header_bytes(), m.body_bytes, m.index_bytes, m.payload_bytes));
+  out.layout = TRY(make_layout(file.header_bytes(), m.body_bytes, m.index_bytes, m.payload_bytes));
   if (out.layout.file_bytes != file.file_bytes())
     return bad_input("dataset.truncated",
                      "the file has " + std::to_string(file.file_bytes()) + " bytes, signed were " +
@@ -106,8 +105,8 @@ Status check_release(const Manifest& m, const Expected& expected) {
                   "sealed by and for tenant " + m.tenant + ", the job is tenant " + expected.tenant,
                   "use a dataset of the job's own tenant");
   if (m.dataset != expected.dataset)
-    return denied("dataset.id", "the file is dataset " + m.dataset + ", the job asks for " +
-                                    expected.dataset,
+    return denied("dataset.id",
+                  "the file is dataset " + m.dataset + ", the job asks for " + expected.dataset,
                   "name the dataset that the file holds");
   if (m.serial < expected.min_serial)
     return denied("dataset.serial",
@@ -121,6 +120,12 @@ Status check_release(const Manifest& m, const Expected& expected) {
                   "the dataset has " + std::to_string(m.total_bytes) + " bytes, allowed are " +
                       std::to_string(expected.max_bytes),
                   "raise the profile's limit or use a smaller dataset");
+  if (m.criticality > expected.max_criticality)
+    return denied("dataset.criticality",
+                  "the dataset is " + std::string(to_string(m.criticality)) +
+                      ", the profile opens at most " +
+                      std::string(to_string(expected.max_criticality)) + " data",
+                  "use a profile for data as critical as this");
   return {};
 }
 

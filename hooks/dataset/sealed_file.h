@@ -1,4 +1,5 @@
-// Opening a sealed dataset: from untrusted bytes to keys, in the order in which they may be trusted.
+// Opening a sealed dataset: from untrusted bytes to keys, in the order in which they may be
+// trusted.
 #pragma once
 
 #include <cstdint>
@@ -69,8 +70,9 @@ struct Expected {
   std::string image_signer;
   std::uint64_t min_serial = 0;
   std::uint64_t max_bytes = UINT64_MAX;
+  Criticality max_criticality = Criticality::restricted;  // the most that may be opened
 };
-// denied dataset.tenant, .id, .serial, .condition, .size.
+// denied dataset.tenant, .id, .serial, .condition, .size, .criticality.
 Status check_release(const Manifest& manifest, const Expected& expected);
 
 // The tag table, complete; dataset.tampered when its unused part is not zero.

@@ -27,7 +27,8 @@ constexpr std::size_t kReplyLimit = 64 * 1024;
 const confine::Allowance& allowance() {
   static const confine::Allowance kAllowance = {
       .threads = true,
-      .capabilities = std::uint64_t{1} << CAP_IPC_LOCK,  // to lock its memory, whatever the limits say
+      .capabilities = std::uint64_t{1}
+                      << CAP_IPC_LOCK,  // to lock its memory, whatever the limits say
       .also = {SYS_openat, SYS_mkdirat, SYS_ftruncate, SYS_pwrite64, SYS_fchmod, SYS_utimensat,
                SYS_fadvise64, SYS_memfd_secret, SYS_mlock, SYS_mlockall}};
   return kAllowance;
@@ -37,7 +38,8 @@ Result<std::uint64_t> available_memory(sys::Kernel& kernel) {
   const std::string text = TRY(fs::read_file(kernel, "/proc/meminfo", 64 * 1024));
   constexpr std::string_view kKey = "MemAvailable:";
   const auto at = text.find(kKey);
-  if (at == std::string::npos) return internal("dataset.memory", "/proc/meminfo has no MemAvailable");
+  if (at == std::string::npos)
+    return internal("dataset.memory", "/proc/meminfo has no MemAvailable");
   const auto number = text.find_first_not_of(' ', at + kKey.size());
   std::uint64_t kib = 0;
   std::from_chars(text.data() + std::min(number, text.size()), text.data() + text.size(), kib);
@@ -50,7 +52,8 @@ Status harden(sys::Kernel& kernel) {
   return {};
 }
 
-// Closes everything from descriptor 3 on that is not in `keep`: the socket to the runtime above all.
+// Closes everything from descriptor 3 on that is not in `keep`: the socket to the runtime above
+// all.
 Status keep_only(sys::Kernel& kernel, std::vector<int> keep) {
   std::sort(keep.begin(), keep.end());
   unsigned from = 3;
@@ -65,9 +68,9 @@ Status keep_only(sys::Kernel& kernel, std::vector<int> keep) {
 // Becomes the job's user, inside the empty mount, with nothing but what it needs.
 Status lock_in(sys::Kernel& kernel, const UnsealRequest& request, int directory, pid_t parent) {
   // Before the root goes away and the filter comes. OpenSSL reads no configuration.
-  ::OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS |
-                            OPENSSL_INIT_ADD_ALL_DIGESTS,
-                        nullptr);
+  ::OPENSSL_init_crypto(
+      OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS,
+      nullptr);
   TRY(kernel.fchdir(directory));
   if (::chroot(".") != 0) return sys_error("chroot into the data mount");
   TRY(kernel.setgroups({}));
@@ -158,15 +161,16 @@ Result<sys::HelperMessage> unseal(sys::Kernel& kernel, sys::HelperMessage messag
   TRY(harden(kernel));
   const std::uint64_t available = TRY(available_memory(kernel));
   TRY(enter_private_mounts(kernel));
-  const DataMount mount = TRY(
-      make_data_mount(kernel, request.expected.max_bytes, request.uid, request.gid));
+  const DataMount mount =
+      TRY(make_data_mount(kernel, request.expected.max_bytes, request.uid, request.gid));
   const Work work{request, message.fds[0].get(), std::span(message.fds).subspan(1),
                   mount.root.get(), available};
   auto reply = fill(kernel, mount, work);
   if (reply) return reply;
   // Part of the plaintext may be there: it goes the way a job's data goes.
   const auto wiped = fs::wipe_tree(kernel, mount.root.get());
-  if (!wiped) return std::unexpected(Error(wiped.error()).with_context("wipe after " + reply.error().rule));
+  if (!wiped)
+    return std::unexpected(Error(wiped.error()).with_context("wipe after " + reply.error().rule));
   return reply;
 }
 

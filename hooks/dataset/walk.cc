@@ -25,8 +25,7 @@ Result<UniqueFd> open_beneath(int directory, const std::string& path, int flags)
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  UniqueFd fd(static_cast<int>(
-      ::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how)));
+  UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how)));
   if (!fd) return sys_error("open " + path + " of the source");
   return fd;
 }
@@ -141,7 +140,7 @@ Result<UniqueFd> open_source(int directory, const SourceEntry& entry) {
 }
 
 Status check_unchanged(int file, const SourceEntry& entry) {
-  struct stat now{};
+  struct stat now {};
   if (::fstat(file, &now) != 0) return sys_error("look at " + entry.path + " of the source");
   if (!(Identity::of(now) == Identity::of(entry.facts))) return changed(entry.path);
   return {};

@@ -25,7 +25,7 @@ Result<UniqueFd> open_at(int directory, const std::string& path, std::uint64_t f
 
 Result<OpenFile> open_beneath(int directory, const std::string& path) {
   OpenFile file{.fd = TRY(open_at(directory, path, O_RDONLY | O_NONBLOCK | O_NOCTTY))};
-  struct stat facts {};
+  struct stat facts{};
   if (::fstat(file.fd.get(), &facts) != 0) return sys_error("stat " + path);
   if (!S_ISREG(facts.st_mode))
     return bad_input("image.not-regular", path + " is not a regular file");

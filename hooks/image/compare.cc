@@ -137,7 +137,7 @@ class Walker {
   // True for a directory.
   Result<bool> inspect_entry(int directory, const std::string& name, const std::string& path,
                              const Node* node) {
-    struct stat facts {};
+    struct stat facts{};
     if (::fstatat(directory, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0)
       return unreadable(path, sys_error("stat " + path).error());
     if (node == nullptr) {
@@ -218,7 +218,7 @@ Status check_content(int rootfs, const ToHash& file) {
 
 Result<Compared> compare_rootfs(int rootfs, const Tree& expected, const Extras& extras,
                                 unsigned threads) {
-  struct stat facts {};
+  struct stat facts{};
   if (::fstatat(rootfs, "", &facts, AT_EMPTY_PATH) != 0) return sys_error("stat the rootfs");
   if (!S_ISDIR(facts.st_mode)) return bad_input("image.rootfs", "the rootfs is not a directory");
   TRY(check_implied("/", facts));

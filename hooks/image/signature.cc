@@ -75,10 +75,10 @@ Result<KeyType> classify(EVP_PKEY* key) {
                    "make one with: casectl key generate --type p256 --out NAME");
 }
 
-Result<SecretBytes> read_secret(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!file) return sys_error("open private key " + path);
-  struct stat facts {};
+Result<SecretBytes> read_secret(sys::Kernel& kernel, const std::string& path) {
+  const open_how how{.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK};
+  const UniqueFd file = TRY(kernel.openat2(AT_FDCWD, path, how));
+  struct stat facts{};
   if (::fstat(file.get(), &facts) != 0) return sys_error("stat private key " + path);
   if (!S_ISREG(facts.st_mode) || facts.st_size <= 0 || facts.st_size > static_cast<off_t>(kMaxPem))
     return bad_input("image.key", path + " is not a PEM private key");
@@ -142,8 +142,8 @@ Result<PrivateKey> PrivateKey::from_pem(std::span<const unsigned char> pem) {
   return PrivateKey(std::move(key), type);
 }
 
-Result<PrivateKey> PrivateKey::from_file(const std::string& path) {
-  const auto bytes = TRY(read_secret(path));
+Result<PrivateKey> PrivateKey::from_file(sys::Kernel& kernel, const std::string& path) {
+  const auto bytes = TRY(read_secret(kernel, path));
   return from_pem({bytes.data(), bytes.size()});
 }
 

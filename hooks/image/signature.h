@@ -13,6 +13,7 @@
 #include "shim/base/encoding.h"
 #include "shim/base/result.h"
 #include "shim/base/secret_bytes.h"
+#include "shim/sys/kernel.h"
 
 namespace casemate::image {
 
@@ -41,7 +42,7 @@ class PrivateKey {
  public:
   static Result<PrivateKey> from_pem(std::span<const unsigned char> pem);
   // A file that group or others may read is refused (denied "image.key-mode").
-  static Result<PrivateKey> from_file(const std::string& path);
+  static Result<PrivateKey> from_file(sys::Kernel& kernel, const std::string& path);
   static Result<PrivateKey> generate(KeyType type);
 
   KeyType type() const { return type_; }

@@ -20,7 +20,7 @@ site_keys() {
   for name in release scheduler acme globex; do
     [ -f "$(key_private "$name")" ] || "$CASECTL" key generate --type p256 --out "$SITE/keys/$name" >/dev/null
   done
-  [ -f "$(recipient_private host)" ] || "$CASECTL" dataset keygen -o "$SITE/keys/host" >/dev/null
+  [ -f "$(recipient_private host)" ] || "$CASECTL" dataset keygen -o "$SITE/keys/host" --kid "$SITE_KID" >/dev/null
 }
 
 # site_config [JQ_FILTER]: writes SITE/casemate.json: signed jobs of acme run under `restricted`,

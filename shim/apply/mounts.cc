@@ -28,6 +28,27 @@ Status refuse_symlink(InitContext& context, const plan::AttachMount& step) {
                 "an image must not put a link in place of /proc or /sys", "/mounts");
 }
 
+// Through a link of the image a destination may lead into procfs or over the dataset, which no mount
+// may cover (CVE-2019-16884).
+Status refuse_covered(InitContext& context, const plan::AttachMount& step, int target) {
+  const std::uint64_t below = TRY(context.kernel.mount_id(target));
+  for (const Attached& one : context.attached) {
+    const auto* mount = std::get_if<plan::AttachMount>(&context.plan.steps[one.step]);
+    if (one.mount_id != below || mount == nullptr) continue;
+    if (mount->type == "proc" || mount->kind == plan::MountKind::dataset)
+      return denied("mount.covers", step.destination + " leads into " + mount->destination,
+                    "mount it elsewhere", "/mounts");
+  }
+  return {};
+}
+
+Result<UniqueFd> make_target(InitContext& context, const plan::AttachMount& step, bool directory) {
+  UniqueFd target = TRY(directory ? context.root->make_directory(step.destination)
+                                  : context.root->make_file(step.destination));
+  TRY(refuse_covered(context, step, target.get()));
+  return target;
+}
+
 Status set_option(sys::Kernel& kernel, int fs, const std::string& key, const std::string& value) {
   return value.empty() ? kernel.fsconfig_flag(fs, key) : kernel.fsconfig_string(fs, key, value);
 }
@@ -46,7 +67,7 @@ Result<UniqueFd> new_filesystem(sys::Kernel& kernel, const plan::AttachMount& st
 Status attach_filesystem(InitContext& context, const plan::AttachMount& step, std::size_t index) {
   TRY(refuse_symlink(context, step));
   const UniqueFd mount = TRY(new_filesystem(context.kernel, step));
-  const UniqueFd target = TRY(context.root->make_directory(step.destination));
+  const UniqueFd target = TRY(make_target(context, step, true));
   TRY(attach(context, mount.get(), target.get(), index));
   return set_propagation(context.kernel, mount.get(), step.options);
 }
@@ -57,8 +78,7 @@ Status attach_prepared(InitContext& context, const plan::AttachMount& step, std:
     return internal("mount.unprepared", step.destination + ": the parent prepared no mount");
   const int mount = found->second.get();
   const struct stat status = TRY(stat_of(context.kernel, mount));
-  const UniqueFd target = TRY(S_ISDIR(status.st_mode) ? context.root->make_directory(step.destination)
-                                                      : context.root->make_file(step.destination));
+  const UniqueFd target = TRY(make_target(context, step, S_ISDIR(status.st_mode)));
   TRY(attach(context, mount, target.get(), index));
   return set_propagation(context.kernel, mount, step.options);
 }
@@ -75,7 +95,7 @@ Result<UniqueFd> small_tmpfs(sys::Kernel& kernel, unsigned attributes) {
 Status attach_cgroups(InitContext& context, const plan::AttachMount& step, std::size_t index) {
   sys::Kernel& kernel = context.kernel;
   const auto& cgroups = context.prepared.cgroups[index];
-  UniqueFd target = TRY(context.root->make_directory(step.destination));
+  const UniqueFd target = TRY(make_target(context, step, true));
   if (cgroups.size() == 1 && cgroups[0].name.empty())
     return attach(context, cgroups[0].mount.get(), target.get(), index);
 

@@ -13,6 +13,8 @@
 namespace casemate::apply {
 namespace {
 
+constexpr std::uint64_t kRestrictions =
+    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 constexpr unsigned kClone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
 
 Status set_attributes(sys::Kernel& kernel, int mount, const plan::MountAttributes& attributes,
@@ -41,8 +43,12 @@ Result<UniqueFd> bind_clone(sys::Kernel& kernel, const plan::AttachMount& step, 
 
 Result<UniqueFd> prepare_bind(sys::Kernel& kernel, const plan::AttachMount& step, int source) {
   UniqueFd clone = TRY(bind_clone(kernel, step, source));
-  TRY(set_attributes(kernel, clone.get(), step.options.attributes, false));
-  TRY(set_attributes(kernel, clone.get(), step.options.recursive_attributes, true));
+  const plan::MountOptions& options = step.options;
+  TRY(set_attributes(kernel, clone.get(), options.attributes, false));
+  // A restriction that stopped at the first submount would be none: "ro" goes all the way down.
+  if (options.bind_recursive)
+    TRY(set_attributes(kernel, clone.get(), {.set = options.attributes.set & kRestrictions}, true));
+  TRY(set_attributes(kernel, clone.get(), options.recursive_attributes, true));
   return clone;
 }
 

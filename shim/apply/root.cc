@@ -19,7 +19,14 @@ std::string by_fd(int fd, const char* below) {
   return "/proc/self/fd/" + std::to_string(fd) + below;
 }
 
-// Overlayfs wants its layers attached in the caller's namespace on kernels before 6.15.
+// unmount(2) of "." takes the topmost mount over the current directory: here the directory itself.
+Status detach(sys::Kernel& kernel, int mount) {
+  TRY(kernel.fchdir(mount));
+  return kernel.unmount_here(MNT_DETACH);
+}
+
+// Overlayfs wants its layers attached in the caller's namespace on kernels before 6.15; it keeps
+// clones of its own, so they can go again at once.
 Result<UniqueFd> mount_overlay(sys::Kernel& kernel, int lower, int upper) {
   TRY(attach_over_root(kernel, lower));
   TRY(attach_over_root(kernel, upper));
@@ -29,7 +36,10 @@ Result<UniqueFd> mount_overlay(sys::Kernel& kernel, int lower, int upper) {
   TRY(kernel.fsconfig_string(overlay.get(), "upperdir", by_fd(upper, "/upper")));
   TRY(kernel.fsconfig_string(overlay.get(), "workdir", by_fd(upper, "/work")));
   TRY(kernel.fsconfig_create(overlay.get()));
-  return kernel.fsmount(overlay.get(), 0);
+  UniqueFd mount = TRY(kernel.fsmount(overlay.get(), 0));
+  TRY(detach(kernel, upper));
+  TRY(detach(kernel, lower));
+  return mount;
 }
 
 }  // namespace

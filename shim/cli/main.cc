@@ -8,6 +8,7 @@
 
 #include "shim/base/clock.h"
 #include "shim/cli/command.h"
+#include "shim/cli/readonly_self.h"
 #include "shim/cli/report.h"
 #include "shim/sys/real_kernel.h"
 
@@ -77,7 +78,7 @@ Status close_leaked(sys::Kernel& kernel, const Args& args) {
   return kernel.close_range(3 + static_cast<unsigned>(preserved), ~0U, 0);
 }
 
-Result<int> dispatch(sys::Kernel& kernel, const Args& global) {
+Result<int> dispatch(sys::Kernel& kernel, const Args& global, const std::string& program) {
   const auto& words = global.positional();
   if (words.empty()) return print_help();
   const Command* command = TRY(find_command(words[0]));
@@ -85,17 +86,23 @@ Result<int> dispatch(sys::Kernel& kernel, const Args& global) {
   const Args args = TRY(Args::parse(rest, command->options));
   TRY(check_count(*command, args));
   TRY(close_leaked(kernel, args));
-  run::Runtime runtime = TRY(run::make_runtime(kernel, TRY(settings_of(global))));
+  run::Settings settings = TRY(settings_of(global));
+  settings.programs = program.substr(0, program.rfind('/'));
+  run::Runtime runtime = TRY(run::make_runtime(kernel, std::move(settings)));
   return command->handler(runtime, args);
 }
 
-int main_with(std::span<const std::string> words) {
+Result<int> serve(sys::Kernel& kernel, const Args& global, const std::vector<std::string>& words) {
+  return dispatch(kernel, global, TRY(run_from_readonly_mount(kernel, words)));
+}
+
+int main_with(const std::vector<std::string>& words) {
   sys::RealKernel kernel;
-  const auto global = Args::parse(words, kGlobalOptions);
+  const auto global = Args::parse(std::span(words).subspan(1), kGlobalOptions);
   if (!global) return report(global.error(), {});
   if (global->has("--help")) return print_help();
   if (global->has("--version")) return print_version();
-  const auto done = dispatch(kernel, *global);
+  const auto done = serve(kernel, *global, words);
   if (done) return *done;
   return report(done.error(), {.path = global->value("--log"),
                                .json = global->value("--log-format") == "json"});
@@ -105,6 +112,6 @@ int main_with(std::span<const std::string> words) {
 }  // namespace casemate::cli
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
+  const std::vector<std::string> words(argv, argv + argc);
   return casemate::cli::main_with(words);
 }

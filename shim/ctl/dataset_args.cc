@@ -115,8 +115,9 @@ Status inspect(std::span<const std::string> args, std::ostream& out) {
 
 Status verify(std::span<const std::string> args, std::ostream& out) {
   DatasetVerify parsed;
-  TRY(parse(args, {.options = {{"--key", many(parsed.keys)}, {"--tenant-key", many(parsed.tenant_keys)}},
-                   .operand = &parsed.file}));
+  TRY(parse(args,
+            {.options = {{"--key", many(parsed.keys)}, {"--tenant-key", many(parsed.tenant_keys)}},
+             .operand = &parsed.file}));
   TRY(need(parsed.keys, "--key"));
   TRY(need(parsed.tenant_keys, "--tenant-key"));
   return dataset_verify(parsed, out);

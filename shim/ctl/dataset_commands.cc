@@ -40,7 +40,8 @@ std::function<void(const Progress&)> progress_line() {
     const bool complete = p.done >= p.total;
     if (!complete && p.seconds - last < 0.1) return;
     last = p.seconds;
-    const double share = p.total == 0 ? 1 : static_cast<double>(p.done) / static_cast<double>(p.total);
+    const double share =
+        p.total == 0 ? 1 : static_cast<double>(p.done) / static_cast<double>(p.total);
     const double left = share > 0 ? p.seconds / share - p.seconds : 0;
     std::fprintf(stderr, "\rsealing %3.0f %%  %s of %s  %s  %.0f s left ", share * 100,
                  with_unit(static_cast<double>(p.done)).c_str(),
@@ -58,8 +59,9 @@ Result<std::vector<Recipient>> read_recipients(const std::vector<std::string>& p
     if (!key) return std::unexpected(std::move(key.error()).with_context(path));
     const std::string kid = jwk_kid(key->get());
     if (kid.empty())
-      return bad_input("dataset.recipient", path + " has no usable \"kid\"",
-                       "give it the kid under which the host lists the key, such as file:host-2026");
+      return bad_input(
+          "dataset.recipient", path + " has no usable \"kid\"",
+          "give it the kid under which the host lists the key, such as file:host-2026");
     out.push_back({kid, std::move(*key)});
   }
   return out;
@@ -84,7 +86,8 @@ std::string list(const std::vector<std::string>& names) {
 
 void show(const Unlocked& unlocked, const Extracted& done, std::ostream& out) {
   const Manifest& m = unlocked.manifest;
-  out << "dataset      " << m.dataset << ", serial " << m.serial << ", of tenant " << m.tenant << "\n"
+  out << "dataset      " << m.dataset << ", serial " << m.serial << ", of tenant " << m.tenant
+      << "\n"
       << "criticality  " << to_string(m.criticality) << "\n"
       << "signed by    " << printable(unlocked.signer) << ", " << m.created << "\n"
       << "key slot     " << unlocked.slot << "\n"

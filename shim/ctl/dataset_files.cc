@@ -31,7 +31,7 @@ Result<UniqueFd> open_to_read(const std::string& path) {
 }
 
 Result<SecretBytes> read_secret_file(const std::string& path, bool exclusive) {
-  struct stat facts{};
+  struct stat facts {};
   const UniqueFd file = TRY(open_small(path, facts));
   if (exclusive && (facts.st_mode & 077) != 0)
     return denied("dataset.key-file", path + " can be read by others",
@@ -42,7 +42,7 @@ Result<SecretBytes> read_secret_file(const std::string& path, bool exclusive) {
 }
 
 Result<std::string> read_small_file(const std::string& path) {
-  struct stat facts{};
+  struct stat facts {};
   const UniqueFd file = TRY(open_small(path, facts));
   std::string out(static_cast<std::size_t>(facts.st_size), '\0');
   TRY(dataset::read_at(file.get(), {reinterpret_cast<unsigned char*>(out.data()), out.size()}, 0));
@@ -59,7 +59,10 @@ Result<NewFile> NewFile::create(const std::string& path, mode_t mode, bool repla
 }
 
 NewFile::NewFile(std::string path, std::string temporary, UniqueFd fd, bool replace)
-    : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)), replace_(replace) {}
+    : path_(std::move(path)),
+      temporary_(std::move(temporary)),
+      fd_(std::move(fd)),
+      replace_(replace) {}
 
 NewFile::NewFile(NewFile&& other) noexcept
     : path_(std::move(other.path_)),
@@ -72,8 +75,8 @@ NewFile::~NewFile() {
 }
 
 Status NewFile::write(std::string_view bytes) {
-  return dataset::write_at(
-      fd(), {reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()}, 0);
+  return dataset::write_at(fd(),
+                           {reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()}, 0);
 }
 
 Status NewFile::commit() {

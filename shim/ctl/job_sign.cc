@@ -48,8 +48,8 @@ Status job_sign(std::span<const std::string_view> args) {
   const auto output = TRY(options.require("o"));
   const auto kid = TRY(options.require("kid"));
   const auto key_file = TRY(options.require("key"));
-  const auto key = TRY(image::PrivateKey::from_file(key_file));
   sys::RealKernel kernel;
+  const auto key = TRY(image::PrivateKey::from_file(kernel, key_file));
   const auto text = TRY(fs::read_file(kernel, options.operands[0], image::kMaxJws / 2));
   Json request = TRY(parse_json(text));
   const auto valid_for = TRY(parse_seconds(options.get("valid-for", "3600")));

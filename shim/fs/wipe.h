@@ -16,15 +16,15 @@ struct Wiped {
 };
 
 // `mount_fd`: a descriptor of the root of a tmpfs mount that is writable as a mount; a superblock
-// that was made read-only is made writable first (fspick, fsconfig). Overwrites the allocated ranges
-// (SEEK_DATA) of all regular files with zeros, reads a sample back, and removes every name; the tree
-// is empty afterwards. Symbolic links, names and extended attributes cannot be overwritten from user
-// space: they are freed (hosts set init_on_free=1 for them).
+// that was made read-only is made writable first (fspick, fsconfig). Overwrites the allocated
+// ranges (SEEK_DATA) of all regular files with zeros, reads a sample back, and removes every name;
+// the tree is empty afterwards. Symbolic links, names and extended attributes cannot be overwritten
+// from user space: they are freed (hosts set init_on_free=1 for them).
 //
-// The tree may be hostile: depth, number of files, sparse files, hard links, modes and the immutable
-// and append-only flags do not stop it, and it needs a fixed number of descriptors. Nobody else may
-// be using the tree. Needs CAP_DAC_OVERRIDE (CAP_LINUX_IMMUTABLE for flags, CAP_SYS_ADMIN for the
-// superblock). Uses at least two threads while it runs.
+// The tree may be hostile: depth, number of files, sparse files, hard links, modes and the
+// immutable and append-only flags do not stop it, and it needs a fixed number of descriptors.
+// Nobody else may be using the tree. Needs CAP_DAC_OVERRIDE (CAP_LINUX_IMMUTABLE for flags,
+// CAP_SYS_ADMIN for the superblock). Uses at least two threads while it runs.
 //
 // Goes on after an error, so that as much as possible is gone; then the first one is returned:
 // internal "wipe.readback" when a sample is not zero, "system.call" otherwise.

@@ -49,8 +49,8 @@ void store_zeros(void* at, std::size_t size) {
 }
 
 Status zero_by_map(int file, std::uint64_t begin, std::uint64_t length) {
-  void* at = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, file,
-                    static_cast<off_t>(begin));
+  void* at =
+      ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, static_cast<off_t>(begin));
   if (at == MAP_FAILED) return sys_error("map a file to overwrite it");
   store_zeros(at, length);
   ::munmap(at, length);
@@ -75,7 +75,8 @@ Status read_back(int file, std::uint64_t begin, std::uint64_t length) {
   std::array<unsigned char, 64> sample;
   const std::uint64_t last = length - sample.size();
   for (const std::uint64_t offset : {std::uint64_t{0}, last / 2, last}) {
-    const ssize_t got = ::pread(file, sample.data(), sample.size(), static_cast<off_t>(begin + offset));
+    const ssize_t got =
+        ::pread(file, sample.data(), sample.size(), static_cast<off_t>(begin + offset));
     if (got != static_cast<ssize_t>(sample.size())) return sys_error("read an overwritten file");
     if (std::any_of(sample.begin(), sample.end(), [](unsigned char b) { return b != 0; }))
       return internal("wipe.readback", "bytes of a file are still there after overwriting",
@@ -101,10 +102,12 @@ Overwriter::Overwriter() {
   }
 }
 
-Overwriter::~Overwriter() { (void)finish(); }
+Overwriter::~Overwriter() {
+  (void)finish();
+}
 
 Status Overwriter::overwrite(UniqueFd file) {
-  struct stat facts{};
+  struct stat facts {};
   if (::fstat(file.get(), &facts) != 0) return sys_error("look at a file to overwrite");
   auto size = static_cast<std::uint64_t>(facts.st_size);
   // A mapping may have stored bytes behind the end of the file, up to the end of its last page.

@@ -10,7 +10,8 @@
 
 namespace casemate::oci::detail {
 
-// A user or group id: 0 … 2^31-1 (CVE-2024-40635: larger ones wrapped to root). Rule "oci.uid-range".
+// A user or group id: 0 … 2^31-1 (CVE-2024-40635: larger ones wrapped to root). Rule
+// "oci.uid-range".
 Result<std::uint32_t> check_id(std::int64_t value, const std::string& pointer);
 Result<std::uint32_t> get_id(JsonObject& object, std::string_view key);
 

@@ -90,8 +90,8 @@ Result<Hooks> parse_hooks(JsonObject object) {
 
 Result<std::string> parse_version(JsonObject& object) {
   auto version = TRY(object.get<std::string>("ociVersion"));
-  const bool one = version.starts_with("1.") && version.size() > 2 && version[2] >= '0' &&
-                   version[2] <= '9';
+  const bool one =
+      version.starts_with("1.") && version.size() > 2 && version[2] >= '0' && version[2] <= '9';
   if (!one)
     return bad_input("oci.version", "ociVersion \"" + printable(version) + "\"",
                      "casemate reads configurations of version 1", object.pointer_to("ociVersion"));
@@ -143,8 +143,7 @@ Result<Spec> parse_root_object(JsonObject object) {
   spec.root = TRY(parse_root(root));
   spec.hostname = TRY(uts_name(object, "hostname"));
   spec.domainname = TRY(uts_name(object, "domainname"));
-  for (auto& mount : TRY(object.objects("mounts")))
-    spec.mounts.push_back(TRY(parse_mount(mount)));
+  for (auto& mount : TRY(object.objects("mounts"))) spec.mounts.push_back(TRY(parse_mount(mount)));
   if (auto hooks = TRY(object.find_object("hooks"))) spec.hooks = TRY(parse_hooks(*hooks));
   spec.annotations = TRY(annotations(object));
   if (auto section = TRY(object.find_object("linux"))) spec.linux = TRY(parse_linux(*section));
@@ -181,7 +180,9 @@ const Namespace* Linux::find(NamespaceType type) const {
   return at == namespaces.end() ? nullptr : &*at;
 }
 
-bool Linux::has(NamespaceType type) const { return find(type) != nullptr; }
+bool Linux::has(NamespaceType type) const {
+  return find(type) != nullptr;
+}
 
 const std::string* Spec::annotation(std::string_view key) const {
   for (const auto& [name, value] : annotations)

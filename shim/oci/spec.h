@@ -1,5 +1,5 @@
-// The OCI runtime configuration (config.json, runtime-spec 1.2) as data. Parsing validates shape and
-// ranges; what may be asked is the policy's business. Unknown properties are ignored, as the
+// The OCI runtime configuration (config.json, runtime-spec 1.2) as data. Parsing validates shape
+// and ranges; what may be asked is the policy's business. Unknown properties are ignored, as the
 // specification demands; every property below is honoured or refused by name, never ignored.
 #pragma once
 
@@ -76,7 +76,8 @@ struct Hook {
 };
 
 struct Hooks {
-  std::vector<Hook> prestart, create_runtime, create_container, start_container, poststart, poststop;
+  std::vector<Hook> prestart, create_runtime, create_container, start_container, poststart,
+      poststop;
 };
 
 enum class NamespaceType { pid, network, mount, ipc, uts, user, cgroup, time };
@@ -110,7 +111,7 @@ struct DeviceRule {
   char type = 'a';                    // a, b or c
   std::optional<std::int64_t> major;  // none: all
   std::optional<std::int64_t> minor;
-  std::string access;                 // subset of "rwm"; empty means "rwm"
+  std::string access;  // subset of "rwm"; empty means "rwm"
 };
 
 // Limits; an absent value is not written. -1 means unlimited where the specification says so.
@@ -145,7 +146,7 @@ struct Resources {
   std::optional<std::uint32_t> net_class_id;
   std::vector<std::pair<std::string, std::uint32_t>> net_priorities;
   std::map<std::string, std::pair<std::optional<std::uint32_t>, std::optional<std::uint32_t>>>
-      rdma;                                                 // device -> (handles, objects)
+      rdma;                                                  // device -> (handles, objects)
   std::vector<std::pair<std::string, std::string>> unified;  // cgroup v2 file -> value
 };
 
@@ -206,6 +207,7 @@ struct Spec {
   const std::string* annotation(std::string_view key) const;
 };
 
+bool is_rlimit(std::string_view name);  // "RLIMIT_CORE" and its kind
 // Without empty and "." components and without a final slash; ".." stays as it is.
 std::string normalise_path(std::string_view path);
 

@@ -97,8 +97,8 @@ Result<std::vector<std::string>> path_list(JsonObject& section, std::string_view
 }
 
 Result<std::string> parse_propagation(JsonObject& section) {
-  static constexpr std::array kKnown = {"",       "private",  "rprivate", "slave",      "rslave",
-                                        "shared", "rshared",  "unbindable", "runbindable"};
+  static constexpr std::array kKnown = {"",       "private", "rprivate",   "slave",      "rslave",
+                                        "shared", "rshared", "unbindable", "runbindable"};
   auto value = TRY(section.get_or<std::string>("rootfsPropagation", {}));
   if (std::ranges::find(kKnown, value) == kKnown.end())
     return bad_input("oci.rootfs-propagation", "propagation \"" + printable(value) + "\"", {},

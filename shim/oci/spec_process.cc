@@ -4,14 +4,18 @@
 #include "shim/oci/parse_detail.h"
 
 namespace casemate::oci {
+
+bool is_rlimit(std::string_view name) {
+  static constexpr std::array kRlimits = {
+      "RLIMIT_AS",     "RLIMIT_CORE",   "RLIMIT_CPU",        "RLIMIT_DATA",
+      "RLIMIT_FSIZE",  "RLIMIT_LOCKS",  "RLIMIT_MEMLOCK",    "RLIMIT_MSGQUEUE",
+      "RLIMIT_NICE",   "RLIMIT_NOFILE", "RLIMIT_NPROC",      "RLIMIT_RSS",
+      "RLIMIT_RTPRIO", "RLIMIT_RTTIME", "RLIMIT_SIGPENDING", "RLIMIT_STACK"};
+  return std::ranges::find(kRlimits, name) != kRlimits.end();
+}
+
 namespace detail {
 namespace {
-
-constexpr std::array kRlimits = {
-    "RLIMIT_AS",      "RLIMIT_CORE",       "RLIMIT_CPU",    "RLIMIT_DATA",
-    "RLIMIT_FSIZE",   "RLIMIT_LOCKS",      "RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE",
-    "RLIMIT_NICE",    "RLIMIT_NOFILE",     "RLIMIT_NPROC",  "RLIMIT_RSS",
-    "RLIMIT_RTPRIO",  "RLIMIT_RTTIME",     "RLIMIT_SIGPENDING", "RLIMIT_STACK"};
 
 Result<User> parse_user(JsonObject object) {
   User user;
@@ -69,7 +73,7 @@ Result<Rlimit> parse_rlimit(JsonObject object) {
   limit.type = TRY(object.get<std::string>("type"));
   limit.hard = TRY(object.get<std::uint64_t>("hard"));
   limit.soft = TRY(object.get<std::uint64_t>("soft"));
-  if (std::ranges::find(kRlimits, limit.type) == kRlimits.end())
+  if (!is_rlimit(limit.type))
     return bad_input("oci.rlimit", "unknown limit \"" + printable(limit.type) + "\"", {},
                      object.pointer_to("type"));
   if (limit.soft > limit.hard)

@@ -159,8 +159,8 @@ Status parse_rdma(JsonObject& object, Resources& out) {
 // Keys are names of files in the cgroup's folder, so nothing but a plain name passes.
 bool unified_key_shaped(std::string_view key) {
   const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
   return key.size() > 1 && key.front() != '.' && key.find("..") == std::string_view::npos &&
          key.find('.') != std::string_view::npos && std::ranges::all_of(key, plain);

@@ -7,10 +7,9 @@ namespace casemate::oci::detail {
 namespace {
 
 Status check_action(const std::string& action, const std::string& pointer) {
-  static constexpr std::array kServed = {"SCMP_ACT_KILL",  "SCMP_ACT_KILL_PROCESS",
-                                         "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP",
-                                         "SCMP_ACT_ERRNO", "SCMP_ACT_TRACE",
-                                         "SCMP_ACT_ALLOW", "SCMP_ACT_LOG"};
+  static constexpr std::array kServed = {
+      "SCMP_ACT_KILL",  "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP",
+      "SCMP_ACT_ERRNO", "SCMP_ACT_TRACE",        "SCMP_ACT_ALLOW",       "SCMP_ACT_LOG"};
   if (action == "SCMP_ACT_NOTIFY")
     return unsupported("oci.seccomp-notify", "SCMP_ACT_NOTIFY is not served",
                        "use a filter without user notification", pointer);
@@ -21,8 +20,8 @@ Status check_action(const std::string& action, const std::string& pointer) {
 }
 
 Result<SeccompArg> parse_arg(JsonObject object) {
-  static constexpr std::array kOperators = {"SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE",
-                                            "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
+  static constexpr std::array kOperators = {"SCMP_CMP_NE",       "SCMP_CMP_LT", "SCMP_CMP_LE",
+                                            "SCMP_CMP_EQ",       "SCMP_CMP_GE", "SCMP_CMP_GT",
                                             "SCMP_CMP_MASKED_EQ"};
   SeccompArg arg;
   const auto index = TRY(object.get<std::uint64_t>("index"));

@@ -1,65 +1,22 @@
 #include "shim/run/admission.h"
 
-#include <algorithm>
-
 #include "policy/decide.h"
 #include "shim/base/encoding.h"
 #include "shim/fs/host_file.h"
 #include "shim/plan/compile.h"
+#include "shim/run/bundle.h"
+#include "shim/run/hook_digest.h"
 #include "shim/run/host_facts.h"
 #include "shim/run/job_source.h"
 
 namespace casemate::run {
 namespace {
 
-constexpr std::size_t kMaxConfig = 4 << 20;
 constexpr std::size_t kMaxProfile = 1 << 20;
 
 // The same id may live under several roots; so may its cgroup.
 std::string default_cgroup(const Settings& settings, const std::string& id) {
   return "/casemate/" + sha256_hex(settings.root).substr(0, 16) + "/" + id;
-}
-
-Result<oci::Spec> load_spec(Runtime& runtime, const CreateRequest& request) {
-  const std::string path = request.bundle + "/config.json";
-  oci::Spec spec = TRY(oci::parse_spec(TRY(fs::read_file(runtime.kernel, path, kMaxConfig))));
-  if (!spec.root.path.starts_with('/')) spec.root.path = request.bundle + "/" + spec.root.path;
-  for (oci::Mount& mount : spec.mounts) {
-    const bool bind = mount.type == "bind" ||
-                      std::find(mount.options.begin(), mount.options.end(), "bind") != mount.options.end() ||
-                      std::find(mount.options.begin(), mount.options.end(), "rbind") != mount.options.end();
-    if (bind && !mount.source.starts_with('/')) mount.source = request.bundle + "/" + mount.source;
-  }
-  if (spec.linux.cgroups_path.empty())
-    spec.linux.cgroups_path = default_cgroup(runtime.settings, request.id);
-  return spec;
-}
-
-void collect(const std::vector<oci::Hook>& hooks, std::vector<std::string>& out) {
-  for (const oci::Hook& hook : hooks) out.push_back(hook.path);
-}
-
-// Every path of the host that the request names.
-std::vector<std::string> host_paths_of(const oci::Spec& spec) {
-  std::vector<std::string> paths = {spec.root.path};
-  for (const oci::Mount& mount : spec.mounts)
-    if (mount.source.starts_with('/')) paths.push_back(mount.source);
-  const oci::Hooks& hooks = spec.hooks;
-  for (const auto* phase : {&hooks.prestart, &hooks.create_runtime, &hooks.create_container,
-                            &hooks.start_container, &hooks.poststart, &hooks.poststop})
-    collect(*phase, paths);
-  return paths;
-}
-
-Status open_host_paths(const oci::Spec& spec, apply::HostPaths& paths) {
-  for (const std::string& path : host_paths_of(spec)) TRY(paths.open(path));
-  return {};
-}
-
-std::vector<std::string> mount_points_of(const oci::Spec& spec) {
-  std::vector<std::string> points;
-  for (const oci::Mount& mount : spec.mounts) points.push_back(mount.destination);
-  return points;
 }
 
 Status check_gpu(const policy::JobRequest& job) {
@@ -99,10 +56,22 @@ Status verify_rootfs(Runtime& runtime, const oci::Spec& spec, Admission& admissi
   const int rootfs = TRY(admission.paths.fd(spec.root.path));
   admission.image = TRY(verify_image(runtime, admission.job->request, admission.profile, rootfs,
                                      mount_points_of(spec)));
-  runtime.progress.done("image " + admission.image->digest.substr(0, 19) + "\u2026 signed by " +
+  runtime.progress.done("image " + admission.image->digest.substr(0, 19) + "... signed by " +
                         admission.image->signer + ", " +
                         std::to_string(admission.image->bytes >> 20) + " MiB compared");
   return {};
+}
+
+// What is allowed and this version cannot carry out is refused, never ignored.
+Status refuse_unserved(const Admission& admission) {
+  if (admission.profile.lifetime_seconds)
+    return unsupported("profile.lifetime", "this version does not end a job after a time",
+                       "take lifetime_seconds out of profile " + admission.profile.name,
+                       "/lifetime_seconds");
+  const oci::Hooks& hooks = admission.decision.spec.hooks;
+  if (hooks.start_container.empty() && hooks.poststart.empty() && hooks.poststop.empty()) return {};
+  return unsupported("hooks.phase", "startContainer, poststart and poststop hooks are not served",
+                     "use prestart, createRuntime or createContainer", "/hooks");
 }
 
 Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& admission) {
@@ -114,6 +83,8 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   context.resolved = admission.paths.resolved();
   admission.decision = policy::decide(spec, admission.profile, host, context);
   if (admission.decision.denied) return std::unexpected(policy::refusal(admission.decision));
+  TRY(check_hook_digests(runtime, admission.decision.spec, admission.paths));
+  TRY(refuse_unserved(admission));
 
   plan::Inputs inputs;
   inputs.id = admission.request.id;
@@ -153,7 +124,9 @@ Result<LoadedProfile> load_profile(Runtime& runtime, const std::string& name) {
 
 Result<Admission> admit(Runtime& runtime, const CreateRequest& request) {
   Admission admission{.request = request, .paths = apply::HostPaths(runtime.kernel)};
-  oci::Spec spec = TRY(load_spec(runtime, request));
+  oci::Spec spec = TRY(load_spec(runtime.kernel, request.bundle));
+  if (spec.linux.cgroups_path.empty())
+    spec.linux.cgroups_path = default_cgroup(runtime.settings, request.id);
   if (!spec.process)
     return bad_input("oci.process", "config.json has no process to run", "add a process", "/process");
   if (runtime.settings.systemd_cgroup)

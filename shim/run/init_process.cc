@@ -1,6 +1,7 @@
 #include "shim/run/init_process.h"
 
 #include <linux/close_range.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -70,7 +71,16 @@ std::string attached_json(const std::vector<apply::Attached>& attached) {
   return dump(json);
 }
 
+// The engine's signal mask and ignored signals are not the container's.
+void reset_signals() {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+}
+
 Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
+  reset_signals();
   TRY(kernel.setsid());
   TRY(become_root_in_user_namespace(kernel, arguments.plan));
   // Nobody of the same user may look into init before it has become the container's program

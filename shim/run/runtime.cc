@@ -1,7 +1,5 @@
 #include "shim/run/runtime.h"
 
-#include <fcntl.h>
-
 #include <cstdio>
 
 #include "shim/fs/host_file.h"
@@ -11,8 +9,10 @@ namespace {
 
 constexpr std::size_t kMaxConfig = 1 << 20;
 
+// dockerd runs itself as the hook that gives a container its network.
 constexpr std::string_view kBuiltIn = R"({
   "version": 1,
+  "hooks": [{"path": "/usr/sbin/dockerd"}, {"path": "/usr/bin/dockerd"}],
   "rules": [{"job": false, "profile": "baseline"}, {"deny": true}]
 })";
 
@@ -24,12 +24,6 @@ Result<std::string> config_text(sys::Kernel& kernel, const Settings& settings) {
   return std::unexpected(std::move(text.error()).with_context("host configuration"));
 }
 
-// Helpers stand beside this program, wherever the administrator put it.
-Result<std::string> own_directory(sys::Kernel& kernel) {
-  const std::string self = TRY(kernel.readlinkat(AT_FDCWD, "/proc/self/exe"));
-  return self.substr(0, self.rfind('/'));
-}
-
 }  // namespace
 
 void Progress::done(std::string_view what) {
@@ -37,7 +31,7 @@ void Progress::done(std::string_view what) {
   const std::chrono::duration<double, std::milli> took = now - last_;
   last_ = now;
   if (enabled_)
-    std::fprintf(stderr, "  \u2713 %-74s %8.1f ms\n", printable(what).c_str(), took.count());
+    std::fprintf(stderr, "  \u2714 %-76s %8.1f ms\n", printable(what).c_str(), took.count());
 }
 
 warden::EvidencePaths Runtime::evidence() const {
@@ -47,9 +41,8 @@ warden::EvidencePaths Runtime::evidence() const {
 
 Result<Runtime> make_runtime(sys::Kernel& kernel, Settings settings) {
   policy::HostConfig config = TRY(policy::parse_host_config(TRY(config_text(kernel, settings))));
-  std::string programs = TRY(own_directory(kernel));
   const Progress progress(settings.progress);
-  return Runtime{kernel, std::move(settings), std::move(config), std::move(programs), progress};
+  return Runtime{kernel, std::move(settings), std::move(config), progress};
 }
 
 Status audit(Runtime& runtime, std::string_view event, std::string_view container,

@@ -16,6 +16,7 @@
 namespace casemate::run {
 
 struct Settings {
+  std::string programs;  // folder of casemate's own executables
   std::string config = "/etc/casemate/casemate.json";
   std::string root = "/run/casemate";  // --root: part of a container's name
   std::string log;                     // --log: file for the JSON error line
@@ -41,10 +42,9 @@ struct Runtime {
   sys::Kernel& kernel;
   Settings settings;
   policy::HostConfig config;
-  std::string programs;  // directory of casemate's own executables
   Progress progress;
 
-  std::string program(std::string_view name) const { return programs + "/" + std::string(name); }
+  std::string program(std::string_view name) const { return settings.programs + "/" + std::string(name); }
   warden::EvidencePaths evidence() const;
 };
 

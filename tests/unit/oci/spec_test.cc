@@ -119,7 +119,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"/process/args", "null", "json.missing-key"},
         Refusal{"/process/args", "\"sh\"", "json.type"},
         Refusal{"/process/cwd", "\"tmp\"", "oci.cwd"}, Refusal{"/process/cwd", "\"\"", "oci.cwd"},
-        Refusal{"/process/env", "[\"=x\"]", "oci.env"}, Refusal{"/process/env", "[\"x\"]", "oci.env"},
+        Refusal{"/process/env", "[\"=x\"]", "oci.env"},
+        Refusal{"/process/env", "[\"x\"]", "oci.env"},
         Refusal{"/process/oomScoreAdj", "-1001", "oci.oom-score"},
         Refusal{"/process/rlimits/0/type", "\"NOFILE\"", "oci.rlimit"},
         Refusal{"/process/rlimits/0/soft", "2", "oci.rlimit"},
@@ -134,27 +135,27 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Root, SpecRefuses,
-    testing::Values(
-        Refusal{"/ociVersion", "\"2.0.0\"", "oci.version"},
-        Refusal{"/ociVersion", "\"1.\"", "oci.version"},
-        Refusal{"/root/path", "\"\"", "oci.root-path"},
-        Refusal{"/hostname", "\"a\\nb\"", "oci.hostname"},
-        Refusal{"/domainname", "\"\\u0007\"", "oci.hostname"},
-        Refusal{"/mounts/0/destination", "\"proc\"", "oci.mount-destination"},
-        Refusal{"/mounts/0/destination", "\"/a/../b\"", "oci.mount-destination"},
-        Refusal{"/mounts/0/destination", "\"\"", "oci.mount-destination"},
-        Refusal{"/mounts/0/type", "\"\"", "oci.mount-type"},
-        Refusal{"/mounts/0/options", "[\"idmap\"]", "oci.mount-idmap", kUnsupported},
-        Refusal{"/mounts/0/uidMappings", "[{\"containerID\":0}]", "oci.uidMappings", kUnsupported},
-        Refusal{"/mounts/0", "{\"destination\":\"/x\",\"options\":[\"rbind\"]}",
-                "oci.mount-source"},
-        Refusal{"/hooks/prestart/0/path", "\"hook\"", "oci.hook-path"},
-        Refusal{"/hooks/prestart/0/timeout", "0", "oci.hook-timeout"},
-        Refusal{"/annotations", "{\"a\\nb\":\"c\"}", "oci.annotation"},
-        Refusal{"/vm", "{\"kernel\":{}}", "oci.vm", kUnsupported},
-        Refusal{"/windows", "{\"x\":1}", "oci.windows", kUnsupported},
-        Refusal{"/solaris", "{\"x\":1}", "oci.solaris", kUnsupported},
-        Refusal{"/zos", "{\"x\":1}", "oci.zos", kUnsupported}));
+    testing::Values(Refusal{"/ociVersion", "\"2.0.0\"", "oci.version"},
+                    Refusal{"/ociVersion", "\"1.\"", "oci.version"},
+                    Refusal{"/root/path", "\"\"", "oci.root-path"},
+                    Refusal{"/hostname", "\"a\\nb\"", "oci.hostname"},
+                    Refusal{"/domainname", "\"\\u0007\"", "oci.hostname"},
+                    Refusal{"/mounts/0/destination", "\"proc\"", "oci.mount-destination"},
+                    Refusal{"/mounts/0/destination", "\"/a/../b\"", "oci.mount-destination"},
+                    Refusal{"/mounts/0/destination", "\"\"", "oci.mount-destination"},
+                    Refusal{"/mounts/0/type", "\"\"", "oci.mount-type"},
+                    Refusal{"/mounts/0/options", "[\"idmap\"]", "oci.mount-idmap", kUnsupported},
+                    Refusal{"/mounts/0/uidMappings", "[{\"containerID\":0}]", "oci.uidMappings",
+                            kUnsupported},
+                    Refusal{"/mounts/0", "{\"destination\":\"/x\",\"options\":[\"rbind\"]}",
+                            "oci.mount-source"},
+                    Refusal{"/hooks/prestart/0/path", "\"hook\"", "oci.hook-path"},
+                    Refusal{"/hooks/prestart/0/timeout", "0", "oci.hook-timeout"},
+                    Refusal{"/annotations", "{\"a\\nb\":\"c\"}", "oci.annotation"},
+                    Refusal{"/vm", "{\"kernel\":{}}", "oci.vm", kUnsupported},
+                    Refusal{"/windows", "{\"x\":1}", "oci.windows", kUnsupported},
+                    Refusal{"/solaris", "{\"x\":1}", "oci.solaris", kUnsupported},
+                    Refusal{"/zos", "{\"x\":1}", "oci.zos", kUnsupported}));
 
 INSTANTIATE_TEST_SUITE_P(
     Linux, SpecRefuses,
@@ -211,21 +212,19 @@ TEST_P(SpecAccepts, Value) {
 // The near misses of the refusals above.
 INSTANTIATE_TEST_SUITE_P(
     NearMiss, SpecAccepts,
-    testing::Values(Acceptance{"/process/user/uid", "2147483647"},
-                    Acceptance{"/process/user/umask", "511"},
-                    Acceptance{"/process/env", "[\"A=\",\"A=1\",\"A=2\"]"},
-                    Acceptance{"/process/apparmorProfile", "\"unconfined\""},
-                    Acceptance{"/process/apparmorProfile", "\"\""},
-                    Acceptance{"/process/oomScoreAdj", "-1000"},
-                    Acceptance{"/ociVersion", "\"1.2.0+dev\""},
-                    Acceptance{"/vm", "{}"}, Acceptance{"/linux/intelRdt", "null"},
-                    Acceptance{"/mounts/0/destination", "\"/a..b/..c\""},
-                    Acceptance{"/linux/sysctl", "{\"net/ipv4/conf/eth0.1/x\":\"1\"}"},
-                    Acceptance{"/linux/devices/0/major", "4095"},
-                    Acceptance{"/linux/resources/unified", "{\"memory.high\":\"1\"}"},
-                    Acceptance{"/linux/resources/memory", "{\"limit\":-1}"},
-                    Acceptance{"/annotations", "{\"a\":\"line\\nline\"}"},
-                    Acceptance{"/unknown", "{\"x\":1}"}));
+    testing::Values(
+        Acceptance{"/process/user/uid", "2147483647"}, Acceptance{"/process/user/umask", "511"},
+        Acceptance{"/process/env", "[\"A=\",\"A=1\",\"A=2\"]"},
+        Acceptance{"/process/apparmorProfile", "\"unconfined\""},
+        Acceptance{"/process/apparmorProfile", "\"\""}, Acceptance{"/process/oomScoreAdj", "-1000"},
+        Acceptance{"/ociVersion", "\"1.2.0+dev\""}, Acceptance{"/vm", "{}"},
+        Acceptance{"/linux/intelRdt", "null"}, Acceptance{"/mounts/0/destination", "\"/a..b/..c\""},
+        Acceptance{"/linux/sysctl", "{\"net/ipv4/conf/eth0.1/x\":\"1\"}"},
+        Acceptance{"/linux/devices/0/major", "4095"},
+        Acceptance{"/linux/resources/unified", "{\"memory.high\":\"1\"}"},
+        Acceptance{"/linux/resources/memory", "{\"limit\":-1}"},
+        Acceptance{"/annotations", "{\"a\":\"line\\nline\"}"},
+        Acceptance{"/unknown", "{\"x\":1}"}));
 
 TEST(Spec, DuplicateKeysAndTrailingDataAreRefused) {
   EXPECT_EQ(parse_spec(R"({"ociVersion":"1.0.0","ociVersion":"1.0.1"})").error().rule,
@@ -237,8 +236,8 @@ TEST(Spec, DuplicateKeysAndTrailingDataAreRefused) {
 
 TEST(Spec, BindOptionMakesAnyTypeABind) {
   const auto spec = parse_spec(with(
-      "/mounts/0", {{"destination", "/p//./x/"}, {"type", "proc"}, {"source", "/a"},
-                    {"options", {"rbind"}}}));
+      "/mounts/0",
+      {{"destination", "/p//./x/"}, {"type", "proc"}, {"source", "/a"}, {"options", {"rbind"}}}));
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->mounts.front().type, "bind");
   EXPECT_EQ(spec->mounts.front().destination, "/p/x");
@@ -267,8 +266,16 @@ TEST(Spec, MutatedSamplesNeverCrash) {
 
 // Every value in turn replaced by a value of each type: refused or harmless, never a crash.
 TEST(Spec, EveryValueReplacedByEveryType) {
-  const Json values[] = {nullptr, true, -1, 18446744073709551615ULL, 1e300, "", "x\n",
-                         Json::array(), Json::object(), Json::array({nullptr, Json::object()})};
+  const Json values[] = {nullptr,
+                         true,
+                         -1,
+                         18446744073709551615ULL,
+                         1e300,
+                         "",
+                         "x\n",
+                         Json::array(),
+                         Json::object(),
+                         Json::array({nullptr, Json::object()})};
   const Json flat = Json::parse(kMinimal).flatten();
   for (const auto& [pointer, ignored] : flat.items())
     for (const auto& value : values) {

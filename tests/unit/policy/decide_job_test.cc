@@ -1,8 +1,7 @@
 // What a job's request and image decide; exec; explain.
-#include "policy/decide.h"
-
 #include <algorithm>
 
+#include "policy/decide.h"
 #include "policy/explain.h"
 #include "tests/unit/policy/fixture.h"
 
@@ -41,8 +40,8 @@ TEST(Decide, TheJobMayNameItsProgram) {
   JobContext context = job_context();
   context.job->process = JobProcess{{{"/bin/eval"}}, {"MODE=slow", "EXTRA=1"}, "/tmp"};
   Json config = job_config();
-  EXPECT_TRUE(decide(spec_of(config), profile_of(profile_json("restricted")), good_host(), context)
-                  .denied);
+  EXPECT_TRUE(
+      decide(spec_of(config), profile_of(profile_json("restricted")), good_host(), context).denied);
   config["process"]["args"] = {"/bin/eval"};
   config["process"]["cwd"] = "/tmp";
   config["process"]["env"] = {"PATH=/usr/bin:/bin", "MODE=slow", "EXTRA=1"};
@@ -54,8 +53,8 @@ TEST(Decide, TheJobMayNameItsProgram) {
 TEST(Decide, WithoutAVerifiedImageNothingRunsAsAJob) {
   JobContext context = job_context();
   context.image.reset();
-  const auto decision = decide(spec_of(job_config()), profile_of(profile_json("restricted")),
-                               good_host(), context);
+  const auto decision =
+      decide(spec_of(job_config()), profile_of(profile_json("restricted")), good_host(), context);
   EXPECT_NE(find_rule(decision, "image.unverified"), nullptr);
   EXPECT_NE(find_rule(decision, "process.args"), nullptr);
 }
@@ -77,10 +76,11 @@ TEST(Decide, NamedImageUsersNeedTheirNumbers) {
 
 TEST(DecideExec, BoundsAndRefuses) {
   const auto baseline = profile_of(profile_json("baseline"));
-  const auto container = decide(spec_of(sample_json("docker20-default")), baseline, good_host(),
-                                host_context());
+  const auto container =
+      decide(spec_of(sample_json("docker20-default")), baseline, good_host(), host_context());
   for (const char* name : {"docker20-exec", "docker20-exec-tty", "ctr16-exec", "podman43-exec"}) {
-    const auto process = oci::parse_process(slurp(kSamples / (std::string(name) + ".process.json")));
+    const auto process =
+        oci::parse_process(slurp(kSamples / (std::string(name) + ".process.json")));
     ASSERT_TRUE(process);
     const auto decision =
         decide_exec(*process, container.spec, baseline, good_host(), host_context());
@@ -103,8 +103,8 @@ TEST(Explain, OneLineForEachFindingAndNoControlCharacters) {
   Json config = sample_json("docker20-default");
   config["process"]["env"].push_back("A=b\nc");
   config["process"]["cwd"] = "/proc/\xc2\x9b";
-  const auto decision = decide(spec_of(config), profile_of(profile_json("baseline")), good_host(),
-                               host_context());
+  const auto decision =
+      decide(spec_of(config), profile_of(profile_json("baseline")), good_host(), host_context());
   const std::string text = explain_text(decision);
   EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(text, '\n')),
             1 + decision.findings.size() + decision.unsafe.size());

@@ -1,8 +1,7 @@
 // Rules that need another profile than the shipped ones.
-#include "policy/decide.h"
-
 #include <algorithm>
 
+#include "policy/decide.h"
 #include "policy/explain.h"
 #include "tests/unit/policy/fixture.h"
 
@@ -29,9 +28,7 @@ TEST_P(ProfileRule, Outcome) {
   EXPECT_EQ(finding->outcome, c.outcome);
   const auto before = decide(spec_of(sample_json("docker20-default")),
                              profile_of(profile_json("baseline")), good_host(), host_context());
-  if (c.outcome == Outcome::deny) {
-    EXPECT_EQ(find_rule(before, c.rule), nullptr);
-  }
+  EXPECT_FALSE(before.denied);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -69,15 +66,14 @@ TEST(Decide, NetworkNoneRefusesAJoinedNamespace) {
   config["linux"]["namespaces"][1]["path"] = "/run/netns/x";
   Json profile = profile_json("baseline");
   profile["network"]["mode"] = "none";
-  const auto decision =
-      decide(spec_of(config), profile_of(profile), good_host(), host_context());
+  const auto decision = decide(spec_of(config), profile_of(profile), good_host(), host_context());
   EXPECT_NE(find_rule(decision, "network.none"), nullptr);
 }
 
 TEST(Decide, UidRange) {
   const Json range = {{"user", {{"uids", {{{"min", 1000}, {"max", 1999}}}}}}};
-  for (const auto& [uid, refused] : {std::pair{999, true}, {1000, false}, {1999, false},
-                                     {2000, true}}) {
+  for (const auto& [uid, refused] :
+       {std::pair{999, true}, {1000, false}, {1999, false}, {2000, true}}) {
     const Json config = {{"process", {{"user", {{"uid", uid}, {"gid", 7}}}}}};
     const auto decision = decide_profile("baseline", range, config, host_context());
     EXPECT_EQ(find_rule(decision, "user.uid") != nullptr, refused) << uid;
@@ -101,13 +97,17 @@ TEST(Decide, RootInAUserNamespaceOfItsOwn) {
 
 TEST(Decide, ResourceCeilingsKeepWhatIsWithin) {
   const Json patch = {{"resources", {{"memory_max", 1000}, {"cpu_max_millis", 500}}}};
-  const Json within = {{"linux", {{"resources", {{"memory", {{"limit", 1000}, {"swap", 1000}}},
-                                                 {"cpu", {{"quota", 50000}, {"period", 100000}}}}}}}};
+  const Json within = {{"linux",
+                        {{"resources",
+                          {{"memory", {{"limit", 1000}, {"swap", 1000}}},
+                           {"cpu", {{"quota", 50000}, {"period", 100000}}}}}}}};
   const auto kept = decide_profile("baseline", patch, within, host_context());
   for (const char* rule : {"resources.memory", "resources.swap", "resources.cpu"})
     EXPECT_EQ(find_rule(kept, rule), nullptr) << rule;
-  const Json above = {{"linux", {{"resources", {{"memory", {{"limit", 1001}, {"swap", -1}}},
-                                                {"cpu", {{"quota", 50001}, {"period", 100000}}}}}}}};
+  const Json above = {{"linux",
+                       {{"resources",
+                         {{"memory", {{"limit", 1001}, {"swap", -1}}},
+                          {"cpu", {{"quota", 50001}, {"period", 100000}}}}}}}};
   const auto cut = decide_profile("baseline", patch, above, host_context());
   for (const char* rule : {"resources.memory", "resources.swap", "resources.cpu"})
     EXPECT_NE(find_rule(cut, rule), nullptr) << rule;
@@ -119,9 +119,9 @@ TEST(Decide, ResourceCeilingsKeepWhatIsWithin) {
 TEST(Decide, UnifiedDoesNotSlipPastACeiling) {
   const Json patch = {{"resources", {{"pids_max", 10}, {"unified", {"pids.max"}}}}};
   const Json config = {{"linux", {{"resources", {{"unified", {{"pids.max", "max"}}}}}}}};
-  EXPECT_NE(find_rule(decide_profile("baseline", patch, config, host_context()),
-                      "resources.unified"),
-            nullptr);
+  EXPECT_NE(
+      find_rule(decide_profile("baseline", patch, config, host_context()), "resources.unified"),
+      nullptr);
 }
 
 TEST(Decide, SysctlNeedsItsNamespace) {
@@ -135,16 +135,25 @@ TEST(Decide, SysctlNeedsItsNamespace) {
 }
 
 TEST(Decide, DevicesOfTheProfile) {
-  const Json patch = {{"devices", {{"allowed", {{{"path", "/dev/fuse"}, {"type", "c"},
-                                                 {"major", 10}, {"minor", 229},
-                                                 {"access", "rw"}}}}}}};
+  const Json patch = {{"devices",
+                       {{"allowed",
+                         {{{"path", "/dev/fuse"},
+                           {"type", "c"},
+                           {"major", 10},
+                           {"minor", 229},
+                           {"access", "rw"}}}}}}};
   const auto with_access = [&](const char* access) {
     const Json config = {
-        {"linux", {{"devices", {{{"path", "/dev/fuse"}, {"type", "c"}, {"major", 10},
-                                 {"minor", 229}}}},
-                   {"resources", {{"devices", {{{"allow", false}},
-                                               {{"allow", true}, {"type", "c"}, {"major", 10},
-                                                {"minor", 229}, {"access", access}}}}}}}}};
+        {"linux",
+         {{"devices", {{{"path", "/dev/fuse"}, {"type", "c"}, {"major", 10}, {"minor", 229}}}},
+          {"resources",
+           {{"devices",
+             {{{"allow", false}},
+              {{"allow", true},
+               {"type", "c"},
+               {"major", 10},
+               {"minor", 229},
+               {"access", access}}}}}}}}};
     return decide_profile("baseline", patch, config, host_context());
   };
   EXPECT_FALSE(with_access("rw").denied) << rules_of(with_access("rw"));
@@ -156,8 +165,10 @@ TEST(Decide, BindIsReadOnlyUnlessTheRuleSaysOtherwise) {
   profile["mounts"]["rules"].push_back(
       {{"type", "bind"}, {"source", "/srv/public/*"}, {"destination", "/public"}});
   Json config = job_config();
-  config["mounts"].push_back({{"destination", "/public"}, {"type", "bind"},
-                              {"source", "/srv/public/a"}, {"options", {"rbind", "rw"}}});
+  config["mounts"].push_back({{"destination", "/public"},
+                              {"type", "bind"},
+                              {"source", "/srv/public/a"},
+                              {"options", {"rbind", "rw"}}});
   JobContext context = job_context();
   const auto bound = decide(spec_of(config), profile_of(profile), good_host(), context);
   ASSERT_NE(find_rule(bound, "mounts.writable"), nullptr) << rules_of(bound);
@@ -174,8 +185,9 @@ TEST(Decide, BindIsReadOnlyUnlessTheRuleSaysOtherwise) {
 }
 
 TEST(Decide, AmbientWithinTheCeiling) {
-  const Json config = {{"process", {{"capabilities", {{"inheritable", {"CAP_CHOWN"}},
-                                                      {"ambient", {"CAP_CHOWN"}}}}}}};
+  const Json config = {
+      {"process",
+       {{"capabilities", {{"inheritable", {"CAP_CHOWN"}}, {"ambient", {"CAP_CHOWN"}}}}}}};
   const auto kept = decide_profile("baseline", {}, config, host_context());
   EXPECT_EQ(kept.spec.process->capabilities->ambient.size(), 1U);
   EXPECT_EQ(kept.spec.process->capabilities->inheritable.size(), 1U);

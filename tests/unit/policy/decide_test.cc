@@ -12,8 +12,8 @@ namespace {
 struct Case {
   const char* profile;  // "restricted": the job; "baseline": Docker's default container
   const char* pointer;
-  const char* value;    // JSON
-  const char* rule;     // "" : nothing is denied
+  const char* value;  // JSON
+  const char* rule;   // "" : nothing is denied
   Outcome outcome = Outcome::deny;
 };
 
@@ -51,9 +51,11 @@ INSTANTIATE_TEST_SUITE_P(
     Namespaces, DecideCase,
     testing::Values(
         Case{kPlain, "/linux/namespaces", R"([{"type":"mount"},{"type":"network"},{"type":"uts"},
-             {"type":"ipc"}])", "namespaces.required"},
+             {"type":"ipc"}])",
+             "namespaces.required"},
         Case{kPlain, "/linux/namespaces", R"([{"type":"mount"},{"type":"pid"},{"type":"uts"},
-             {"type":"ipc"}])", "network.host"},
+             {"type":"ipc"}])",
+             "network.host"},
         Case{kPlain, "/linux/namespaces/1/path", R"("/proc/1/ns/net")", "namespaces.host-path"},
         Case{kPlain, "/linux/namespaces/1/path", R"("/proc/self/ns/net")", "namespaces.host-path"},
         Case{kPlain, "/linux/namespaces/1/path", R"("/proc/17/ns/net")", ""},
@@ -77,7 +79,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kJob, "/process/args/0", R"("/bin/sh")", "process.args"},
         Case{kJob, "/process/args/1", R"("/train.py ")", "process.args"},
         Case{kJob, "/process/cwd", R"("/tmp")", "process.cwd"},
-        Case{kJob, "/process/cwd", R"("/work/")", ""},
+        Case{kJob, "/process/cwd", R"("/train/")", ""},
         Case{kPlain, "/process/cwd", R"("/proc/self/fd/7")", "process.cwd-proc"},
         Case{kPlain, "/process/cwd", R"("/.//proc/self/fd/7")", "process.cwd-proc"},
         Case{kPlain, "/process/cwd", R"("/process")", ""},
@@ -150,7 +152,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"bind","source":"/etc/shadowy"})",
              ""},
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"bind",
-             "source":"/run/docker.sock"})", "mounts.forbidden-source"},
+             "source":"/run/docker.sock"})",
+             "mounts.forbidden-source"},
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"bind","source":"/dev/nvidia1"})",
              "mounts.forbidden-source"},
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"bind","source":"/srv/../etc"})",
@@ -162,12 +165,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"tmpfs","options":["remount"]})",
              "mounts.remount"},
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"bind","source":"/srv/a",
-             "options":["rshared"]})", "mounts.propagation"},
+             "options":["rshared"]})",
+             "mounts.propagation"},
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"overlay"})", "mounts.rule"},
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"tmpfs",
-             "options":["context=\"system_u:object_r:etc_t:s0\""]})", "selinux.type"},
+             "options":["context=\"system_u:object_r:etc_t:s0\""]})",
+             "selinux.type"},
         Case{kPlain, "/mounts/9", R"({"destination":"/x","type":"tmpfs",
-             "options":["context=\"system_u:object_r:container_file_t:s0\""]})", ""},
+             "options":["context=\"system_u:object_r:container_file_t:s0\""]})",
+             ""},
         Case{kPlain, "/mounts/3/options", R"(["nosuid","noexec","nodev","rw"])", "mounts.options",
              kTighten},
         Case{kJob, "/mounts/9", R"({"destination":"/x","type":"bind","source":"/srv/a"})",
@@ -177,15 +183,17 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kJob, "/mounts/9", R"({"destination":"/usr","type":"tmpfs"})", "mounts.rule"},
         Case{kJob, "/mounts/9", R"({"destination":"/tmp","type":"tmpfs"})", "mounts.options",
              kTighten},
-        Case{kJob, "/mounts/9", R"({"destination":"/etc/hosts","type":"bind","source":"/srv/hosts"})",
+        Case{kJob, "/mounts/9",
+             R"({"destination":"/etc/hosts","type":"bind","source":"/srv/hosts"})",
              "mounts.engine-file", kTighten},
-        Case{kJob, "/mounts/9", R"({"destination":"/etc/hosts","type":"bind","source":"/srv/other"})",
-             "mounts.rule"},
+        Case{kJob, "/mounts/9",
+             R"({"destination":"/etc/hosts","type":"bind","source":"/srv/other"})", "mounts.rule"},
         Case{kJob, "/mounts/6", R"({"destination":"/dev/shm","type":"bind","source":"/srv/shm"})",
              "mounts.shm", kTighten},
         Case{kJob, "/mounts/9", R"({"destination":"/data/x","type":"tmpfs"})", "dataset.covered"},
         Case{kJob, "/mounts/9", R"({"destination":"/run/casemate/job.json","type":"bind",
-             "source":"/srv/job.json"})", "mounts.job-file", kTighten}));
+             "source":"/srv/job.json"})",
+             "mounts.job-file", kTighten}));
 
 INSTANTIATE_TEST_SUITE_P(
     Devices, DecideCase,
@@ -193,7 +201,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPlain, "/linux/devices", R"([{"path":"/dev/sda","type":"b","major":8,"minor":0}])",
              "devices.node"},
         Case{kPlain, "/linux/devices", R"([{"path":"/dev/nvidia1","type":"c","major":195,
-             "minor":1}])", "devices.node"},
+             "minor":1}])",
+             "devices.node"},
         Case{kPlain, "/linux/devices", R"([{"path":"/dev/null","type":"c","major":1,"minor":3}])",
              ""},
         Case{kPlain, "/linux/devices", R"([{"path":"/dev/null","type":"b","major":1,"minor":3}])",
@@ -204,8 +213,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPlain, "/linux/resources/devices/1",
              R"({"allow":true,"type":"c","major":-1,"minor":-1,"access":"rw"})",
              "devices.wildcard"},
-        Case{kPlain, "/linux/resources/devices/1",
-             R"({"allow":true,"type":"c","access":"m"})", "devices.mknod", kTighten},
+        Case{kPlain, "/linux/resources/devices/1", R"({"allow":true,"type":"c","access":"m"})",
+             "devices.mknod", kTighten},
         Case{kPlain, "/linux/resources/devices/1",
              R"({"allow":true,"type":"c","major":195,"minor":0})", "devices.rule"},
         Case{kPlain, "/linux/resources/devices/1", R"({"allow":true,"type":"c","major":136})", ""},
@@ -232,15 +241,14 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Hooks, DecideCase,
-    testing::Values(
-        Case{kPlain, "/hooks/prestart/0/path", R"("/bin/evil")", "hooks.not-listed"},
-        Case{kPlain, "/hooks/prestart/0/path", R"("/usr/sbin/dockerd")", ""},
-        Case{kPlain, "/hooks/prestart/0/path", R"("/proc/1/exe")", "hooks.not-listed"},
-        Case{kPlain, "/hooks/prestart/0/env", R"(["LD_PRELOAD=/x"])", "hooks.env"},
-        Case{kPlain, "/hooks/prestart/0/env", R"(["PATH=/bin"])", ""},
-        Case{kPlain, "/hooks/startContainer", R"([{"path":"/usr/sbin/dockerd"}])",
-             "hooks.start-container"},
-        Case{kPlain, "/hooks/poststop", R"([{"path":"/bin/x"}])", "hooks.not-listed"}));
+    testing::Values(Case{kPlain, "/hooks/prestart/0/path", R"("/bin/evil")", "hooks.not-listed"},
+                    Case{kPlain, "/hooks/prestart/0/path", R"("/usr/sbin/dockerd")", ""},
+                    Case{kPlain, "/hooks/prestart/0/path", R"("/proc/1/exe")", "hooks.not-listed"},
+                    Case{kPlain, "/hooks/prestart/0/env", R"(["LD_PRELOAD=/x"])", "hooks.env"},
+                    Case{kPlain, "/hooks/prestart/0/env", R"(["PATH=/bin"])", ""},
+                    Case{kPlain, "/hooks/startContainer", R"([{"path":"/usr/sbin/dockerd"}])",
+                         "hooks.start-container"},
+                    Case{kPlain, "/hooks/poststop", R"([{"path":"/bin/x"}])", "hooks.not-listed"}));
 
 TEST(Decide, AllowedRequestsPass) {
   for (const char* name : {"docker20-default", "docker20-tty-limits", "ctr16-default",
@@ -257,9 +265,8 @@ TEST(Decide, AllowedRequestsPass) {
 }
 
 TEST(Decide, PrivilegedNamesItself) {
-  const auto decision =
-      decide(spec_of(sample_json("docker20-privileged")), profile_of(profile_json("baseline")),
-             good_host(), host_context());
+  const auto decision = decide(spec_of(sample_json("docker20-privileged")),
+                               profile_of(profile_json("baseline")), good_host(), host_context());
   ASSERT_TRUE(decision.denied);
   EXPECT_EQ(refusal(decision).rule, "privileged.request");
   EXPECT_LT(decision.findings.size(), 20U);
@@ -281,8 +288,8 @@ TEST(Decide, ComplainPassesAndTaints) {
 
 TEST(Decide, BoundedCapabilitiesStayWithinTheCeiling) {
   const auto profile = profile_of(profile_json("baseline"));
-  const auto decision = decide(spec_of(sample_json("docker20-default")), profile, good_host(),
-                               host_context());
+  const auto decision =
+      decide(spec_of(sample_json("docker20-default")), profile, good_host(), host_context());
   for (const auto& name : decision.spec.process->capabilities->bounding)
     EXPECT_NE(std::ranges::find(profile.capabilities.ceiling, name),
               profile.capabilities.ceiling.end());

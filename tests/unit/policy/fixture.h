@@ -23,7 +23,9 @@ inline std::string slurp(const std::filesystem::path& path) {
   return text.str();
 }
 
-inline Json json_file(const std::filesystem::path& path) { return Json::parse(slurp(path)); }
+inline Json json_file(const std::filesystem::path& path) {
+  return Json::parse(slurp(path));
+}
 inline Json profile_json(const std::string& name) {
   return json_file(kSource / "profiles" / (name + ".json"));
 }
@@ -80,7 +82,7 @@ inline JobContext job_context() {
   context.image->entrypoint = {"/usr/bin/python3"};
   context.image->cmd = {"/train.py"};
   context.image->env = {"PATH=/usr/bin:/bin", "MODE=fast"};
-  context.image->working_dir = "/work";
+  context.image->working_dir = "/train";
   context.image->user = "1000:1000";
   return context;
 }
@@ -91,19 +93,19 @@ inline Json job_config() {
   auto& process = config["process"];
   process["args"] = {"/usr/bin/python3", "/train.py"};
   process["env"] = {"PATH=/usr/bin:/bin", "HOSTNAME=42c7081812cc", "MODE=fast"};
-  process["cwd"] = "/work";
+  process["cwd"] = "/train";
   process["user"] = {{"uid", 1000}, {"gid", 1000}};
   return config;
 }
 
 // A shipped profile and the request that fits it, each changed by a merge patch (RFC 7396).
 inline Decision decide_profile(const char* name, const Json& patch, const Json& config_patch,
-                        const JobContext& context, const HostFacts& host = good_host()) {
+                               const JobContext& context, const HostFacts& host = good_host()) {
   Json profile = profile_json(name);
-  profile.merge_patch(patch);
-  Json config = std::string_view(name) == "restricted" ? job_config()
-                                                       : sample_json("docker20-default");
-  config.merge_patch(config_patch);
+  if (!patch.is_null()) profile.merge_patch(patch);
+  Json config =
+      std::string_view(name) == "restricted" ? job_config() : sample_json("docker20-default");
+  if (!config_patch.is_null()) config.merge_patch(config_patch);
   return decide(spec_of(config), profile_of(profile), host, context);
 }
 

@@ -24,12 +24,11 @@ TEST_P(Golden, Findings) {
                  host_context()));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Samples, Golden,
-    testing::Combine(testing::Values("docker20-default", "docker20-tty-limits",
-                                     "docker20-privileged", "ctr16-default", "ctr16-tty-limits",
-                                     "podman43-default"),
-                     testing::Values("baseline", "restricted", "lab")));
+INSTANTIATE_TEST_SUITE_P(Samples, Golden,
+                         testing::Combine(testing::Values("docker20-default", "docker20-tty-limits",
+                                                          "docker20-privileged", "ctr16-default",
+                                                          "ctr16-tty-limits", "podman43-default"),
+                                          testing::Values("baseline", "restricted", "lab")));
 
 TEST(GoldenJob, Restricted) {
   compare("docker20-job.restricted",

@@ -75,8 +75,8 @@ TEST(Confine, FilesOnlyWhenAllowedAndOnlyForReading) {
 TEST(Confine, ThreadsOnlyWhenAllowed) {
   const auto start = []() -> long {
     pthread_t thread;
-    const int rc = ::pthread_create(
-        &thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
+    const int rc =
+        ::pthread_create(&thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
     if (rc == 0) ::pthread_join(thread, nullptr);
     errno = rc;
     return rc == 0 ? 0 : -1;

@@ -56,8 +56,9 @@ TEST_F(RoundTrip, SizesAroundEveryBorder) {
 
 TEST_F(RoundTrip, ManySmallFilesAndAnIndexOfSeveralChunks) {
   for (unsigned i = 0; i < 4500; ++i)
-    write_text(source_ / ("folder" + std::to_string(i % 50)) / (std::string(40, 'n') + std::to_string(i)),
-               pattern(i % 700, i));
+    write_text(
+        source_ / ("folder" + std::to_string(i % 50)) / (std::string(40, 'n') + std::to_string(i)),
+        pattern(i % 700, i));
   check();
 }
 
@@ -160,7 +161,8 @@ TEST(Format, PadmeAndLayout) {
     EXPECT_LE(padme(n), n + n / 8 + 1);
     EXPECT_EQ(padme(padme(n)), padme(n));
   }
-  for (std::uint64_t body = kMinBody; body < (std::uint64_t{1} << 40); body = align_up(body * 2 + 1, kAlign)) {
+  for (std::uint64_t body = kMinBody; body < (std::uint64_t{1} << 40);
+       body = align_up(body * 2 + 1, kAlign)) {
     const auto layout = make_layout(3000, body, 100, 1000);
     ASSERT_TRUE(layout);
     EXPECT_EQ(*body_of_file(layout->file_bytes, 3000), body);

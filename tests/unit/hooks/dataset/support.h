@@ -10,13 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <algorithm>
 #include <vector>
 
 #include "hooks/dataset/extract.h"
@@ -53,7 +53,8 @@ inline std::string read_text(const files::path& path) {
 }
 inline void write_text(const files::path& path, std::string_view text) {
   files::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(text.data(), static_cast<std::streamsize>(text.size()));
 }
 // Bytes that differ from place to place and from file to file.
 inline std::string pattern(std::size_t size, unsigned seed) {
@@ -93,7 +94,9 @@ inline SecretBytes secret_of(std::string_view text) {
   std::memcpy(out->data(), text.data(), text.size());
   return std::move(*out);
 }
-inline JsonPtr deep_copy(const JsonPtr& key) { return JsonPtr(json_deep_copy(key.get())); }
+inline JsonPtr deep_copy(const JsonPtr& key) {
+  return JsonPtr(json_deep_copy(key.get()));
+}
 inline JsonPtr public_part(const JsonPtr& key) {
   const SecretBytes text = *jwk_to_json(key.get(), /*with_private=*/false);
   return *parse_exchange_key({text.data(), text.size()}, /*need_private=*/false);
@@ -194,7 +197,8 @@ inline void expect_same_tree(const files::path& a, const files::path& b) {
   std::sort(right.begin(), right.end());
   ASSERT_EQ(left, right);
   for (const auto& name : left) {
-    struct stat x{}, y{};
+    struct stat x {
+    }, y{};
     ASSERT_EQ(::stat((a / name).c_str(), &x), 0);
     ASSERT_EQ(::stat((b / name).c_str(), &y), 0);
     EXPECT_EQ(x.st_mode, y.st_mode) << name;

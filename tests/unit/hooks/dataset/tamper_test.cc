@@ -37,13 +37,16 @@ class Tamper : public ::testing::Test {
   std::string sealed_;
 };
 
-TEST_F(Tamper, UntouchedOpens) { EXPECT_EQ(world_.rule(sealed_), "opened"); }
+TEST_F(Tamper, UntouchedOpens) {
+  EXPECT_EQ(world_.rule(sealed_), "opened");
+}
 
 TEST_F(Tamper, BitFlipsInBodyAndTags) {
   const Parts parts(sealed_);
   for (std::size_t at = parts.body_at; at < sealed_.size(); at += 40'009)
     EXPECT_EQ(world_.rule(flipped(at)), "dataset.tampered") << at;
-  EXPECT_EQ(world_.rule(flipped(sealed_.size() - 1)), "dataset.tampered");  // padding is checked too
+  EXPECT_EQ(world_.rule(flipped(sealed_.size() - 1)),
+            "dataset.tampered");  // padding is checked too
   for (std::size_t at = parts.tags_at; at < parts.body_at; at += 61)
     EXPECT_EQ(world_.rule(flipped(at)), "dataset.tampered") << at;
 }
@@ -100,28 +103,30 @@ TEST_F(Tamper, HeaderMembers) {
             "dataset.header");
   EXPECT_EQ(rule([](Json& j) { j["recipients"][0]["header"]["p2c"] = 2'000'000'000; }),
             "dataset.header");
-  EXPECT_EQ(rule([](Json& j) { j["recipients"][0]["header"]["kid"] = "file:other"; }), "dataset.key");
+  EXPECT_EQ(rule([](Json& j) { j["recipients"][0]["header"]["kid"] = "file:other"; }),
+            "dataset.key");
   EXPECT_EQ(rule([](Json& j) {
               j["recipients"][0]["encrypted_key"] = to_base64url(std::vector<unsigned char>(40, 1));
             }),
             "dataset.key");
   EXPECT_EQ(rule([](Json& j) {
-              const std::string text = dump(
-                  {{"casemate.file", to_base64url(FileId{})}, {"casemate.format", 1},
-                   {"enc", "A256GCM"}, {"typ", "casemate-dataset+jwe"}});
+              const std::string text = dump({{"casemate.file", to_base64url(FileId{})},
+                                             {"casemate.format", 1},
+                                             {"enc", "A256GCM"},
+                                             {"typ", "casemate-dataset+jwe"}});
               j["protected"] = to_base64url(as_bytes(text));
             }),
             "dataset.tampered");
-  EXPECT_EQ(rule([](Json& j) {
-              j["protected"] = to_base64url(as_bytes("{\"enc\":\"A128CBC-HS256\"}"));
-            }),
-            "dataset.header");
+  EXPECT_EQ(
+      rule([](Json& j) { j["protected"] = to_base64url(as_bytes("{\"enc\":\"A128CBC-HS256\"}")); }),
+      "dataset.header");
 }
 
 TEST_F(Tamper, EveryKindOfDamageInTheHeaderIsRefusedWithoutACrash) {
   const Parts parts(sealed_);
   std::mt19937 random(20260101);
-  // The first pages are enough of a file to mutate: nothing behind them is read before they are good.
+  // The first pages are enough of a file to mutate: nothing behind them is read before they are
+  // good.
   for (int round = 0; round < 1500; ++round) {
     std::string bytes = sealed_.substr(0, parts.tags_at);
     for (auto edits = 1 + random() % 3; edits > 0; --edits)
@@ -162,10 +167,9 @@ TEST_F(Tamper, SignedBySomebodyElse) {
 }
 
 TEST_F(Tamper, IndexParserSurvivesMutation) {
-  const std::vector<Entry> entries = {
-      {.path = "a", .mode = 0644, .offset = 0, .size = 10},
-      {.path = "d", .directory = true, .mode = 0755},
-      {.path = "d/x", .mode = 0600, .offset = 10, .size = 5}};
+  const std::vector<Entry> entries = {{.path = "a", .mode = 0644, .offset = 0, .size = 10},
+                                      {.path = "d", .directory = true, .mode = 0755},
+                                      {.path = "d/x", .mode = 0600, .offset = 10, .size = 5}};
   const auto good = encode_index(entries);
   const auto parse = [](const std::vector<unsigned char>& bytes) {
     return Index::parse(secret_of(as_text(bytes)), 15);

@@ -38,6 +38,7 @@ class Unseal : public ::testing::Test {
             {"profile", "restricted"},
             {"imageSigner", "acme-release"},
             {"maxBytes", 64 << 20},
+            {"maxCriticality", "restricted"},
             {"keys", {{{"kid", "file:host"}}}},
             {"tenantKeys", {{{"name", "acme-2026"}, {"pem", world_.tenant().public_pem}}}},
             {"mount", {{"uid", 4242}, {"gid", 4343}, {"mode", 0750}}}};
@@ -59,7 +60,9 @@ class Unseal : public ::testing::Test {
     changed[key] = value;
     return rule(changed);
   }
-  void reseal(const SealOptions& options) { write_text(sealed_, world_.seal_tree(source_, options)); }
+  void reseal(const SealOptions& options) {
+    write_text(sealed_, world_.seal_tree(source_, options));
+  }
 
   World world_;
   files::path source_ = world_.dir() / "source";
@@ -69,7 +72,7 @@ class Unseal : public ::testing::Test {
 
 std::string read_beneath(int directory, const char* path) {
   const UniqueFd fd(::openat(directory, path, O_RDONLY | O_CLOEXEC));
-  struct stat facts{};
+  struct stat facts {};
   if (!fd || ::fstat(fd.get(), &facts) != 0) return "<" + std::string(strerror(errno)) + ">";
   std::string out(static_cast<std::size_t>(facts.st_size), '\0');
   const ssize_t got = ::pread(fd.get(), out.data(), out.size(), 0);
@@ -96,7 +99,7 @@ TEST_F(Unseal, FilesArriveReadOnlyAndTheHostSeesNoMount) {
 
   EXPECT_EQ(read_beneath(job, "labels"), "0 1 2\n");
   EXPECT_TRUE(read_beneath(job, "images/one") == read_text(source_ / "images/one"));
-  struct stat facts{};
+  struct stat facts {};
   ASSERT_EQ(::fstatat(job, "labels", &facts, 0), 0);
   EXPECT_EQ(facts.st_uid, 4242U);
   EXPECT_EQ(facts.st_gid, 4343U);
@@ -111,7 +114,7 @@ TEST_F(Unseal, FilesArriveReadOnlyAndTheHostSeesNoMount) {
     EXPECT_EQ(::openat(mount, "labels", O_RDWR), -1);
     EXPECT_EQ(errno, EROFS);
   }
-  struct statvfs mount{};
+  struct statvfs mount {};
   ASSERT_EQ(::fstatvfs(job, &mount), 0);
   constexpr unsigned long kWanted = ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC;
   EXPECT_EQ(mount.f_flag & kWanted, kWanted);
@@ -124,7 +127,8 @@ TEST_F(Unseal, TheJobsMountCanBeMovedIntoAnotherNamespace) {
   files::create_directories(target);
   const pid_t child = ::fork();
   if (child == 0) {
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
       ::_exit(1);
     if (::syscall(SYS_move_mount, reply->fds[1].get(), "", AT_FDCWD, target.c_str(),
                   MOVE_MOUNT_F_EMPTY_PATH) != 0)
@@ -162,6 +166,7 @@ TEST_F(Unseal, RefusalsNameTheirRule) {
   EXPECT_EQ(rule_with("dataset", "faces"), "dataset.id");
   EXPECT_EQ(rule_with("minSerial", 8), "dataset.serial");
   EXPECT_EQ(rule_with("minSerial", 7), "opened");
+  EXPECT_EQ(rule_with("maxCriticality", "public"), "dataset.criticality");
   EXPECT_EQ(rule_with("maxBytes", 1000), "dataset.size");
   EXPECT_EQ(rule_with("tenantKeys", Json::array()), "dataset.signature");
   EXPECT_EQ(rule_with("tenantKeys", {{{"name", "x"}, {"pem", SigningPair().public_pem}}}),
@@ -202,7 +207,8 @@ TEST_F(Unseal, BothCiphersDeliverTheSame) {
     asked["cipher"] = cipher;
     const auto reply = call(asked);
     ASSERT_TRUE(reply) << reply.error().message();
-    EXPECT_TRUE(read_beneath(reply->fds[1].get(), "images/one") == read_text(source_ / "images/one"));
+    EXPECT_TRUE(read_beneath(reply->fds[1].get(), "images/one") ==
+                read_text(source_ / "images/one"));
   }
 }
 

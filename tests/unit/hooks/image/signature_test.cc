@@ -5,6 +5,11 @@
 namespace casemate::image {
 namespace {
 
+Result<PrivateKey> from_file(const std::string& path) {
+  sys::RealKernel kernel;
+  return PrivateKey::from_file(kernel, path);
+}
+
 class SignatureTest : public testing::TestWithParam<KeyType> {
  protected:
   PrivateKey key_ = *PrivateKey::generate(GetParam());
@@ -42,9 +47,9 @@ TEST_P(SignatureTest, KeyFilesOfOthersAreRefused) {
   const auto pem = key_.to_pem();
   const std::string text(as_text({pem->data(), pem->size()}));
   write_text(dir.path("key"), text, 0600);
-  EXPECT_TRUE(PrivateKey::from_file(dir.path("key")));
+  EXPECT_TRUE(from_file(dir.path("key")));
   write_text(dir.path("key"), text, 0640);
-  EXPECT_EQ(rule_of(PrivateKey::from_file(dir.path("key"))), "image.key-mode");
+  EXPECT_EQ(rule_of(from_file(dir.path("key"))), "image.key-mode");
 }
 
 TEST_P(SignatureTest, ArmourHoldsOneKeyOnly) {
@@ -75,7 +80,7 @@ TEST_P(ForeignKeyTest, OnlyTheTwoTypesAreTaken) {
                            dir.path("k.pub");
   ASSERT_EQ(run(make), 0);
   EXPECT_EQ(rule_of(PublicKey::from_pem(read_text(dir.path("k.pub")))), GetParam().rule);
-  EXPECT_EQ(rule_of(PrivateKey::from_file(dir.path("k"))), GetParam().rule);
+  EXPECT_EQ(rule_of(from_file(dir.path("k"))), GetParam().rule);
 }
 
 INSTANTIATE_TEST_SUITE_P(

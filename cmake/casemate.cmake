@@ -27,6 +27,24 @@ if(CASEMATE_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+# pkg-config names shared libraries; a target with the property CASEMATE_STATIC gets the archives
+# instead: the programs that every container start runs load nothing but libc.
+function(casemate_prefer_archives library)
+  set(archives)
+  foreach(name ${ARGN})
+    find_library(CASEMATE_ARCHIVE_${name} ${name} REQUIRED)
+    list(APPEND archives ${CASEMATE_ARCHIVE_${name}})
+  endforeach()
+  get_target_property(shared PkgConfig::${library} INTERFACE_LINK_LIBRARIES)
+  set_target_properties(PkgConfig::${library} PROPERTIES INTERFACE_LINK_LIBRARIES
+    "$<IF:$<BOOL:$<TARGET_PROPERTY:CASEMATE_STATIC>>,${archives},${shared}>")
+endfunction()
+if(NOT CASEMATE_SANITIZE)
+  casemate_prefer_archives(SODIUM libsodium.a)
+  casemate_prefer_archives(CAPNG libcap-ng.a)
+  casemate_prefer_archives(SELINUX libselinux.a libpcre2-8.a)
+endif()
+
 # casemate_library(NAME LIBS…): all .cc files of the folder except main.cc.
 function(casemate_library name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)

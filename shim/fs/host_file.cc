@@ -34,8 +34,10 @@ Result<std::string> read_open(sys::Kernel& kernel, const OpenFile& file, const s
   const auto size = static_cast<std::size_t>(file.facts.st_size);
   std::string text;
   while (text.size() <= limit && size <= limit) {
+    // procfs and cgroupfs give no size; there the whole text is asked for at once.
     const std::size_t rest = text.size() < size ? size - text.size() : 0;
-    const std::string part = TRY(kernel.read(file.fd.get(), std::min(rest + 1, kPart)));
+    const std::size_t wanted = size == 0 ? kPart : std::min(rest + 1, kPart);
+    const std::string part = TRY(kernel.read(file.fd.get(), wanted));
     if (part.empty()) return text;
     text += part;
   }

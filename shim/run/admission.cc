@@ -14,9 +14,10 @@ namespace {
 
 constexpr std::size_t kMaxProfile = 1 << 20;
 
-// The same id may live under several roots; so may its cgroup.
+// The same id may live under several roots; so may its cgroup. One level: each directory costs in
+// every hierarchy.
 std::string default_cgroup(const Settings& settings, const std::string& id) {
-  return "/casemate/" + sha256_hex(settings.root).substr(0, 16) + "/" + id;
+  return "/casemate-" + sha256_hex(settings.root + "\n" + id).substr(0, 32);
 }
 
 Status check_gpu(const policy::JobRequest& job) {

@@ -66,8 +66,7 @@ Result<cgroup::Cgroup> stage_cgroup(Runtime& runtime, const Admission& admission
   const auto* step = admission.plan.find<plan::CreateCgroup>();
   TRY(warden.intend_cgroup(step->path));
   auto cgroup = TRY(cgroup::Cgroup::create(runtime.kernel, admission.hierarchies, step->path));
-  const bool own_parents = step->path.starts_with("/casemate/");
-  TRY(warden.hold_cgroup(cgroup.to_json(), own_parents));
+  TRY(warden.hold_cgroup(cgroup.to_json(), /*parents=*/false));
   TRY(cgroup.limit(step->resources));
   return cgroup;
 }

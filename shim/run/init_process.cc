@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "shim/apply/init.h"
+#include "shim/cgroup/cgroup.h"
 #include "shim/plan/names.h"
 #include "shim/sys/helper.h"
 
@@ -92,6 +93,9 @@ Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
 }
 
 Status build(sys::Kernel& kernel, const InitArguments& arguments, apply::InitContext& context) {
+  // Before anything else, so that all that follows is accounted and limited. A process that moves
+  // itself does not wait for the kernel's grace period.
+  TRY(cgroup::Cgroup::join_self(kernel, arguments.cgroup_files));
   TRY(wait_for_go(kernel, arguments.sync_socket));
   TRY(prepare_self(kernel, arguments));
   TRY(apply::build_container(context));

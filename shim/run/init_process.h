@@ -1,7 +1,7 @@
 // The container's first process between clone3(2) and execve(2), and what it says to its parent.
 //
 //   parent (create)                         init (in the new namespaces)
-//    | id maps, cgroup, hooks                |
+//    | id maps, hooks                        | joins its cgroup
 //    |---------------- "g" ----------------->| joins namespaces, builds the container
 //    |<------ A [[step, mount id], …] -------|
 //    |                                       | confines itself
@@ -12,6 +12,7 @@
 //   E {error} instead of any message of init: it ends itself. The end of either socket ends init.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "shim/apply/init_context.h"
@@ -27,6 +28,7 @@ struct InitArguments {
   const plan::Plan& plan;
   apply::Prepared& prepared;
   std::vector<JoinedNamespace>& joined;  // all but pid and time, which the parent enters for init
+  std::span<const UniqueFd> cgroup_files;  // of Cgroup::open_for_self()
   std::string state_json;                // for createContainer hooks
   int sync_socket = -1;
   int start_socket = -1;

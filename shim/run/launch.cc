@@ -176,7 +176,6 @@ Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgrou
                            const Launched& launched, apply::InitIdentity init) {
   sys::Kernel& kernel = runtime.kernel;
   TRY(write_id_maps(kernel, admission.plan, launched.pid));
-  TRY(cgroup.join(launched.pid));
   TRY(run_parent_hooks(runtime, admission, launched.pid));
   TRY(kernel.write(launched.sync_socket.get(), "g"));
   const InitMessage attached = TRY(receive_from_init(kernel, launched.sync_socket.get()));
@@ -206,6 +205,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   auto [sync, init_sync] = TRY(kernel.socketpair(SOCK_SEQPACKET));
   auto [start, init_start] = TRY(kernel.socketpair(SOCK_SEQPACKET));
 
+  const std::vector<UniqueFd> cgroup_files = TRY(cgroup.open_for_self(/*in_v2=*/false));
   sys::Child child = TRY(clone_init(kernel, admission.plan, namespaces));
   if (child.pid == 0) {
     sync.reset();
@@ -213,6 +213,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
     run_init(kernel, {.plan = admission.plan,
                       .prepared = prepared,
                       .joined = namespaces.joined,
+                      .cgroup_files = cgroup_files,
                       .state_json = state_json(admission, "creating", 0),
                       .sync_socket = init_sync.get(),
                       .start_socket = init_start.get(),

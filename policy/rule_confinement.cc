@@ -27,8 +27,20 @@ void judge_label(Judgement& j, const std::string& label, const std::string& poin
 
 }  // namespace
 
+// A mask over a verified file would replace what was signed.
+void judge_extra_masks(Judgement& j) {
+  if (j.profile.image.level == ImageLevel::none) return;
+  for (const std::string& path : j.spec.linux.masked_paths) {
+    const bool kernel_file = path_within("/proc", path) || path_within("/sys", path);
+    if (kernel_file || contains(j.profile.masked_paths, path)) continue;
+    j.deny("paths.masked", "/linux/maskedPaths", "mask over " + path,
+           "masks below /proc and /sys only", "take the path out of maskedPaths");
+  }
+}
+
 void judge_paths(Judgement& j) {
   auto& section = j.spec.linux;
+  judge_extra_masks(j);
   add_floor(j, section.masked_paths, j.profile.masked_paths, "paths.masked", "/linux/maskedPaths");
   add_floor(j, section.readonly_paths, j.profile.readonly_paths, "paths.readonly",
             "/linux/readonlyPaths");

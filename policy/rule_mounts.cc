@@ -52,6 +52,17 @@ const std::string* forbidden_source(const Judgement& j, std::string_view source)
   return nullptr;
 }
 
+// The root itself must not show what no bind may show.
+void judge_root(Judgement& j) {
+  for (const std::string& path : {j.spec.root.path, std::string(j.resolved(j.spec.root.path))}) {
+    const std::string* forbidden = forbidden_source(j, path);
+    if (forbidden == nullptr) continue;
+    j.deny("rootfs.source", "/root/path", "root " + path, "nothing that shows " + *forbidden,
+           "give the container a root directory of its own");
+    return;
+  }
+}
+
 struct MountJudge {
   Judgement& j;
   oci::Mount& mount;
@@ -202,6 +213,7 @@ void drop_job_file(Judgement& j) {
 }  // namespace
 
 void judge_mounts(Judgement& j) {
+  judge_root(j);
   for (std::size_t i = 0; i < j.spec.mounts.size(); ++i) {
     auto& mount = j.spec.mounts[i];
     if (j.context.job && mount.destination == kJobFile) continue;

@@ -19,12 +19,32 @@ bool root_is_mapped_away(const oci::Linux& section) {
   return std::ranges::none_of(section.uid_mappings, maps_root);
 }
 
+std::optional<std::uint32_t> host_id(const std::vector<oci::IdMapping>& maps, std::uint32_t id) {
+  if (maps.empty()) return id;
+  for (const oci::IdMapping& map : maps)
+    if (id >= map.container_id && id - map.container_id < map.size)
+      return map.host_id + (id - map.container_id);
+  return {};
+}
+
+// A mapping may make any id of the container the host's root.
+bool is_host_root(const Judgement& j) {
+  const auto& section = j.spec.linux;
+  const auto& user = j.spec.process->user;
+  return user.uid != 0 && host_id(section.uid_mappings, user.uid) == 0U;
+}
+
+bool maps_host_group_root(const Judgement& j) {
+  const auto to_root = [](const oci::IdMapping& map) { return map.host_id == 0; };
+  return std::ranges::any_of(j.spec.linux.gid_mappings, to_root);
+}
+
 bool root_allowed(const Judgement& j) {
   switch (j.profile.user.root) {
     case RootUser::always:
       return true;
     case RootUser::in_user_namespace:
-      return root_is_mapped_away(j.spec.linux);
+      return root_is_mapped_away(j.spec.linux) && !maps_host_group_root(j);
     case RootUser::never:
       return false;
   }
@@ -108,6 +128,9 @@ void judge_user(Judgement& j) {
   else if (user.uid != 0 && !in_ranges(j.profile.user.uids, user.uid))
     j.deny("user.uid", pointer + "/uid", "uid " + std::to_string(user.uid),
            "the uids of the profile", "run as a user within user.uids");
+  if (j.profile.user.root != RootUser::always && is_host_root(j))
+    j.deny("user.host-root", pointer + "/uid", "a user that is the host's root",
+           "users other than the host's root", "map the container's ids to unprivileged host ids");
   const bool root_group = user.gid == 0 && root_allowed(j);
   if (!root_group && !in_ranges(j.profile.user.gids, user.gid))
     j.deny("user.gid", pointer + "/gid", "gid " + std::to_string(user.gid),

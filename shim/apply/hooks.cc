@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <climits>
 #include <csignal>
 
 namespace casemate::apply {
@@ -13,6 +15,7 @@ namespace {
 
 constexpr int kProgramFd = 3;
 constexpr int kLastWords = 512;
+constexpr int kDefaultTimeout = 50;  // seconds; below what init's parent waits
 
 // A file in memory: the hook may read or write as much as it likes without anyone waiting for it.
 Result<UniqueFd> memory_file(std::string_view content) {
@@ -57,7 +60,8 @@ std::string last_words(int output) {
 // The hook's end within its time; it is killed otherwise, and reaped in any case.
 Result<siginfo_t> wait_for(const sys::Child& child, const oci::Hook& hook) {
   pollfd ended{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
-  const int limit = hook.timeout_s ? *hook.timeout_s * 1000 : -1;
+  const int limit_s = std::min(hook.timeout_s.value_or(kDefaultTimeout), INT_MAX / 1000);
+  const int limit = limit_s * 1000;
   int ready = 0;
   do ready = ::poll(&ended, 1, limit);
   while (ready < 0 && errno == EINTR);
@@ -67,7 +71,7 @@ Result<siginfo_t> wait_for(const sys::Child& child, const oci::Hook& hook) {
     return sys_error("wait for hook " + hook.path);
   if (ready == 0)
     return internal("hook.timeout", "hook " + hook.path + " took longer than its " +
-                                        std::to_string(*hook.timeout_s) + " s");
+                                        std::to_string(limit_s) + " s");
   return info;
 }
 
@@ -96,7 +100,10 @@ Status run_hooks(sys::Kernel& kernel, const std::vector<oci::Hook>& hooks, const
 
 Status run_container_hooks(InitContext& context, const plan::RunHooks& step, std::size_t index) {
   const auto& programs = context.prepared.hooks[index];
-  for (std::size_t i = 0; i < step.hooks.size() && i < programs.size(); ++i)
+  if (programs.size() != step.hooks.size())
+    return internal("hook.unprepared", "the parent opened " + std::to_string(programs.size()) +
+                                           " of " + std::to_string(step.hooks.size()) + " hooks");
+  for (std::size_t i = 0; i < step.hooks.size(); ++i)
     TRY(run_hook(context.kernel, step.hooks[i], programs[i].get(), context.state_json));
   return {};
 }

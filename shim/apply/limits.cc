@@ -12,6 +12,9 @@ Status apply(InitContext& context, const plan::SetRlimit& step) {
   const int number = TRY(plan::rlimit_number(step.limit.type));
   const rlimit limit{.rlim_cur = step.limit.soft, .rlim_max = step.limit.hard};
   const Status done = context.kernel.setrlimit(number, limit);
+  // A core_pattern that is a pipe does not heed the limit: a dump would hold no memory at all.
+  if (done && number == RLIMIT_CORE && step.limit.hard == 0)
+    return context.proc->write("self/coredump_filter", "0");
   if (done) return {};
   return std::unexpected(Error(done.error()).with_context(
       step.limit.type + " soft " + std::to_string(step.limit.soft) + " hard " +

@@ -41,20 +41,6 @@ Result<std::uint64_t> inode_of(sys::Kernel& kernel, const std::string& path) {
   return TRY(kernel.fstatat(AT_FDCWD, path, 0)).st_ino;
 }
 
-const char* proc_name(oci::NamespaceType type) {
-  switch (type) {
-    case oci::NamespaceType::pid: return "pid";
-    case oci::NamespaceType::network: return "net";
-    case oci::NamespaceType::mount: return "mnt";
-    case oci::NamespaceType::ipc: return "ipc";
-    case oci::NamespaceType::uts: return "uts";
-    case oci::NamespaceType::user: return "user";
-    case oci::NamespaceType::cgroup: return "cgroup";
-    case oci::NamespaceType::time: return "time";
-  }
-  return "mnt";
-}
-
 Status observe_namespaces(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid,
                           plan::Observed& out) {
   const auto* step = plan.find<plan::Namespaces>();
@@ -167,6 +153,20 @@ std::uint64_t limit_value(std::string_view text) {
 }
 
 }  // namespace
+
+const char* proc_name(oci::NamespaceType type) {
+  switch (type) {
+    case oci::NamespaceType::pid: return "pid";
+    case oci::NamespaceType::network: return "net";
+    case oci::NamespaceType::mount: return "mnt";
+    case oci::NamespaceType::ipc: return "ipc";
+    case oci::NamespaceType::uts: return "uts";
+    case oci::NamespaceType::user: return "user";
+    case oci::NamespaceType::cgroup: return "cgroup";
+    case oci::NamespaceType::time: return "time";
+  }
+  return "mnt";
+}
 
 Result<std::vector<plan::ObservedMount>> parse_mountinfo(std::string_view text) {
   std::vector<plan::ObservedMount> mounts;

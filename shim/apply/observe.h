@@ -16,6 +16,9 @@ struct InitIdentity {
 Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
                                const InitIdentity& init);
 
+// The name of a namespace's link in /proc/PID/ns.
+const char* proc_name(oci::NamespaceType type);
+
 // Pure: the lines of /proc/PID/mountinfo and /proc/PID/limits.
 Result<std::vector<plan::ObservedMount>> parse_mountinfo(std::string_view text);
 Result<std::map<std::string, plan::ObservedLimit>> parse_limits(std::string_view text);

@@ -1,5 +1,6 @@
 // casemate: the OCI runtime's command line.
 #include <fcntl.h>
+#include <signal.h>
 #include <linux/close_range.h>
 #include <unistd.h>
 
@@ -97,6 +98,8 @@ Result<int> serve(sys::Kernel& kernel, const Args& global, const std::vector<std
 }
 
 int main_with(const std::vector<std::string>& words) {
+  // Ignored children would be nobody's to wait for.
+  ::signal(SIGCHLD, SIG_DFL);
   sys::RealKernel kernel;
   const auto global = Args::parse(std::span(words).subspan(1), kGlobalOptions);
   if (!global) return report(global.error(), {});

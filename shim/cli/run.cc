@@ -27,7 +27,9 @@ class SignalRelay {
   int wait(pid_t init) {
     for (;;) {
       int status = 0;
-      if (::waitpid(init, &status, WNOHANG) == init) return exit_code(status);
+      const pid_t ended = ::waitpid(init, &status, WNOHANG);
+      if (ended == init) return exit_code(status);
+      if (ended < 0) return static_cast<int>(ErrorClass::internal);  // not our child: cannot be
       const int signal = ::sigwaitinfo(&signals_, nullptr);
       const bool relayed = signal > 0 && signal != SIGCHLD && signal != SIGURG;
       if (relayed) ::kill(init, signal);

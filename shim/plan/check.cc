@@ -62,8 +62,9 @@ Status check_step(const AttachMount& step, std::size_t index, const Observed& ob
     return check_flags(top,
                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
                        step.destination);
-  TRY(check_flags(top, step.options.attributes.set, step.destination));
-  return check_flags(top, step.options.recursive_attributes.set, step.destination);
+  const std::uint64_t set = step.options.attributes.set | step.options.recursive_attributes.set;
+  for (const ObservedMount* mount : found) TRY(check_flags(*mount, set, step.destination));
+  return {};
 }
 
 Status check_step(const ReadonlyPath& step, std::size_t index, const Observed& observed) {
@@ -113,6 +114,8 @@ Status check_step(const Namespaces& step, std::size_t, const Observed& observed)
     const NamespaceInodes& inodes = found->second;
     if (asked.path.empty() && inodes.container == inodes.host)
       return differs("namespaces", "a new " + name + " namespace", "the host's");
+    if (!asked.path.empty() && inodes.container == inodes.host)
+      return differs("namespaces", name + " namespace " + asked.path, "the host's");
     if (!asked.path.empty() && inodes.container != inodes.asked)
       return differs("namespaces", name + " namespace " + asked.path, "another");
   }

@@ -23,6 +23,10 @@ Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bu
   AttachMount step;
   step.options = TRY(parse_mount_options(mount.options, pointer));
   step.destination = mount.destination;
+  const bool cgroup = mount.type == "cgroup" || mount.type == "cgroup2";
+  if (cgroup && (!step.options.data.empty() || !step.options.flags.empty()))
+    return bad_input("oci.mount-option", "cgroup mounts take no options of a file system",
+                     "remove them", pointer + "/options");
   if (is_bind(mount, step.options)) {
     step.kind = MountKind::bind;
     step.source = in_bundle(mount.source, bundle);
@@ -30,7 +34,7 @@ Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bu
       return bad_input("oci.mount-option",
                        "bind mounts take no option \"" + printable(step.options.data[0].first) + "\"",
                        "remove the option", pointer + "/options");
-  } else if (mount.type == "cgroup" || mount.type == "cgroup2") {
+  } else if (cgroup) {
     step.kind = MountKind::cgroup;
   } else {
     step.type = mount.type;
@@ -197,6 +201,9 @@ Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs
 }  // namespace
 
 Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs) {
+  if (!spec.linux.mount_label.empty())
+    return unsupported("selinux.mount-label", "labels of mounts are not served by this version",
+                       "remove mountLabel", "/linux/mountLabel");
   if (!spec.process)
     return bad_input("oci.process", "config.json has no process to run", "add a process", "/process");
   Plan plan;

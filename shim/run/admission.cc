@@ -63,6 +63,24 @@ Status verify_rootfs(Runtime& runtime, const oci::Spec& spec, Admission& admissi
   return {};
 }
 
+// A verified job gets its data by its dataset and its results by its own root: not by descriptors.
+Status check_preserved(const Admission& admission) {
+  if (admission.request.preserve_fds == 0 ||
+      admission.profile.image.level == policy::ImageLevel::none)
+    return {};
+  return denied("process.preserve-fds",
+                "profile " + admission.profile.name + " passes no descriptors to a job",
+                "call the runtime without --preserve-fds");
+}
+
+// What the dataset's mount cannot keep out of swap must not be opened on a host that swaps.
+Status check_swap(const Admission& admission, const policy::HostFacts& host) {
+  const bool data = admission.job && !admission.job->request.datasets.empty();
+  if (!data || !host.swap_active || host.tmpfs_noswap) return {};
+  return denied("dataset.swap", "this host swaps and its kernel cannot keep a dataset out of it",
+                "turn swap off, or use Linux 6.4 or newer");
+}
+
 // What is allowed and this version cannot carry out is refused, never ignored.
 Status refuse_unserved(const Admission& admission) {
   if (admission.profile.lifetime_seconds)
@@ -86,6 +104,8 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   if (admission.decision.denied) return std::unexpected(policy::refusal(admission.decision));
   TRY(check_hook_digests(runtime, admission.decision.spec, admission.paths));
   TRY(refuse_unserved(admission));
+  TRY(check_preserved(admission));
+  TRY(check_swap(admission, host));
 
   plan::Inputs inputs;
   inputs.id = admission.request.id;

@@ -22,6 +22,7 @@ struct CreateRequest {
   std::string bundle;          // absolute
   std::string pid_file;        // empty: none
   std::string console_socket;  // path; empty: none
+  int directory = -1;          // descriptor of the container's directory, once it exists
   int preserve_fds = 0;        // descriptors 3 … 3 + n - 1 go to the container
 };
 

@@ -1,7 +1,9 @@
 #include "shim/run/create.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,11 +112,20 @@ Json allow_facts(const Admission& admission, const Settings& settings) {
   return facts;
 }
 
+// Waits for the end of a child, and no longer than the engine waits for us.
+void reap(pid_t child) {
+  constexpr int kPatienceMs = 15'000;
+  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  if (pidfd && ::poll(&ended, 1, kPatienceMs) > 0)
+    static_cast<void>(::waitpid(child, nullptr, 0));
+}
+
 // The warden has seen our end of the socket close and undoes everything; the attempt is over when it
 // is.
 void await_roll_back(pid_t warden, pid_t init) {
-  for (const pid_t child : {init, warden})
-    if (child > 0) static_cast<void>(::waitpid(child, nullptr, 0));
+  for (const pid_t child : {warden, init})
+    if (child > 0) reap(child);
 }
 
 Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& directory,
@@ -138,16 +149,28 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   return {};
 }
 
-Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
-  ContainerDir directory =
-      TRY(ContainerDir::create(runtime.kernel, runtime.config.paths.state, runtime.settings.root,
-                               admission.request.id));
+Result<WardenClient> open_warden(Runtime& runtime, const Admission& admission,
+                                 const ContainerDir& directory) {
   auto warden = TRY(WardenClient::spawn(runtime.kernel, runtime.program("casemate-warden")));
   TRY(warden.open({.id = admission.request.id,
                    .root = runtime.settings.root,
                    .evidence = runtime.evidence(),
                    .facts = admission.receipt_facts(runtime.settings)},
                   directory.fd()));
+  return warden;
+}
+
+Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
+  ContainerDir directory =
+      TRY(ContainerDir::create(runtime.kernel, runtime.config.paths.state, runtime.settings.root,
+                               admission.request.id));
+  admission.request.directory = directory.fd();
+  auto opened = open_warden(runtime, admission, directory);
+  if (!opened) {
+    static_cast<void>(directory.remove());  // nobody else knows of it yet
+    return std::unexpected(std::move(opened.error()));
+  }
+  WardenClient warden = std::move(*opened);
   const pid_t warden_pid = warden.warden_pid();
   pid_t pid = -1;
   const Status done = launch_and_commit(runtime, admission, directory, warden, pid);

@@ -1,6 +1,8 @@
 #include "shim/run/init_process.h"
 
 #include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -80,6 +82,12 @@ void reset_signals() {
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
 }
 
+bool wants_new_cgroup_namespace(const plan::Plan& plan) {
+  for (const oci::Namespace& one : plan.find<plan::Namespaces>()->all)
+    if (one.type == oci::NamespaceType::cgroup && one.path.empty()) return true;
+  return false;
+}
+
 Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
   reset_signals();
   TRY(kernel.setsid());
@@ -89,12 +97,14 @@ Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
   if (arguments.plan.find<plan::IdMaps>() == nullptr)
     TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
   TRY(kernel.umask(0));
+  if (wants_new_cgroup_namespace(arguments.plan)) TRY(kernel.unshare(CLONE_NEWCGROUP));
   return join_namespaces(kernel, arguments.joined);
 }
 
 Status build(sys::Kernel& kernel, const InitArguments& arguments, apply::InitContext& context) {
   // Before anything else, so that all that follows is accounted and limited. A process that moves
   // itself does not wait for the kernel's grace period.
+  for (const int fd : arguments.not_for_init) ::close(fd);
   TRY(cgroup::Cgroup::join_self(kernel, arguments.cgroup_files));
   TRY(wait_for_go(kernel, arguments.sync_socket));
   TRY(prepare_self(kernel, arguments));
@@ -120,7 +130,12 @@ void run_init(sys::Kernel& kernel, const InitArguments& arguments) {
   fail(kernel, arguments.start_socket, failed.error());
 }
 
-Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket) {
+Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket,
+                                      std::chrono::milliseconds deadline) {
+  pollfd ready{.fd = sync_socket, .events = POLLIN, .revents = 0};
+  if (::poll(&ready, 1, static_cast<int>(deadline.count())) == 0)
+    return internal("init.deadline", "the container's init did not finish in time",
+                    "look for a hook, a mount or a console that does not answer");
   const std::string text = TRY(kernel.read(sync_socket, kMaxMessage));
   if (text.empty()) return internal("init.died", "the container's init died while it was built");
   if (text[0] != 'E') return InitMessage{text[0], text.substr(1)};
@@ -130,6 +145,7 @@ Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket) {
 
 Result<std::vector<apply::Attached>> parse_attached(const std::string& text) {
   const Json json = TRY(parse_json(text));
+  if (!json.is_array()) return internal("init.message", "init sent no list of mount ids");
   std::vector<apply::Attached> attached;
   for (const Json& one : json) {
     const bool pair = one.is_array() && one.size() == 2 && one[0].is_number_unsigned() &&

@@ -12,6 +12,7 @@
 //   E {error} instead of any message of init: it ends itself. The end of either socket ends init.
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct InitArguments {
   int start_socket = -1;
   int console_socket = -1;
   int preserve_fds = 0;
+  // The warden's socket and the life lock: while init held a copy, nobody would notice that the
+  // parent has died.
+  std::vector<int> not_for_init;
 };
 
 [[noreturn]] void run_init(sys::Kernel& kernel, const InitArguments& arguments);
@@ -43,7 +47,9 @@ struct InitMessage {
   char kind = 0;
   std::string text;
 };
-Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket);
+// internal "init.deadline" when it says nothing for that long.
+Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket,
+                                      std::chrono::milliseconds deadline);
 Result<std::vector<apply::Attached>> parse_attached(const std::string& text);
 
 }  // namespace casemate::run

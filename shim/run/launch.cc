@@ -22,13 +22,28 @@ struct NamespacePlan {
   UniqueFd pid_namespace;               // by the parent, for its child
 };
 
+// By whatever path it is named: the runtime's own namespace is the host's.
+Status refuse_own_namespace(sys::Kernel& kernel, const oci::Namespace& asked, int fd) {
+  const struct stat wanted = TRY(kernel.fstatat(fd, "", AT_EMPTY_PATH));
+  const std::string own = std::string("/proc/self/ns/") + apply::proc_name(asked.type);
+  const struct stat host = TRY(kernel.fstatat(AT_FDCWD, own, 0));
+  if (wanted.st_dev != host.st_dev || wanted.st_ino != host.st_ino) return {};
+  return denied("namespaces.host-path",
+                asked.path + " is the host's " + std::string(oci::to_string(asked.type)) +
+                    " namespace",
+                "join a namespace of another container, or ask for a new one",
+                "/linux/namespaces");
+}
+
 Result<NamespacePlan> plan_namespaces(sys::Kernel& kernel, const plan::Plan& plan) {
   NamespacePlan out;
   const auto* step = plan.find<plan::Namespaces>();
   for (const oci::Namespace& one : step->all) {
     const bool time = one.type == oci::NamespaceType::time;
+    // Init makes its own cgroup namespace once it is in its cgroup, which becomes the root of it.
+    const bool later = time || one.type == oci::NamespaceType::cgroup;
     if (one.path.empty()) {
-      if (!time) out.clone_flags |= plan::clone_flag(one.type);
+      if (!later) out.clone_flags |= plan::clone_flag(one.type);
       continue;
     }
     if (one.type == oci::NamespaceType::mount || one.type == oci::NamespaceType::user || time)
@@ -38,6 +53,7 @@ Result<NamespacePlan> plan_namespaces(sys::Kernel& kernel, const plan::Plan& pla
                          "ask for a new one", "/linux/namespaces");
     const open_how how{.flags = O_RDONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
     UniqueFd fd = TRY(kernel.openat2(AT_FDCWD, one.path, how));
+    TRY(refuse_own_namespace(kernel, one, fd.get()));
     if (one.type == oci::NamespaceType::pid)
       out.pid_namespace = std::move(fd);
     else
@@ -178,9 +194,11 @@ Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgrou
   TRY(write_id_maps(kernel, admission.plan, launched.pid));
   TRY(run_parent_hooks(runtime, admission, launched.pid));
   TRY(kernel.write(launched.sync_socket.get(), "g"));
-  const InitMessage attached = TRY(receive_from_init(kernel, launched.sync_socket.get()));
+  const auto deadline = runtime.settings.init_deadline;
+  const InitMessage attached =
+      TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
   init.attached = TRY(parse_attached(attached.text));
-  TRY(receive_from_init(kernel, launched.sync_socket.get()));
+  TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
   return read_back(runtime, admission, cgroup, init);
 }
 
@@ -218,7 +236,8 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                       .sync_socket = init_sync.get(),
                       .start_socket = init_start.get(),
                       .console_socket = console.get(),
-                      .preserve_fds = admission.request.preserve_fds});
+                      .preserve_fds = admission.request.preserve_fds,
+                      .not_for_init = {warden.socket(), admission.request.directory}});
   }
   pid = child.pid;
   apply::InitIdentity init{.pid = child.pid};

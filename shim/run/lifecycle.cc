@@ -41,6 +41,14 @@ Result<Json> state_of(Runtime& runtime, ContainerDir& directory) {
   return state;
 }
 
+// "creating" also for one whose create died before it wrote a state.
+Result<std::string> status_of(Runtime& runtime, ContainerDir& directory) {
+  const auto state = state_of(runtime, directory);
+  if (state) return state->value("status", "");
+  if (state.error().sys_errno == ENOENT) return "creating";
+  return std::unexpected(state.error());
+}
+
 std::unexpected<Error> wrong_state(const std::string& id, const std::string& status,
                                    const char* wanted) {
   return bad_input("container.state", "container " + id + " is " + status + ", not " + wanted,
@@ -48,6 +56,8 @@ std::unexpected<Error> wrong_state(const std::string& id, const std::string& sta
 }
 
 Status kill_all(Runtime& runtime, ContainerDir& directory, int signal) {
+  // Its cgroup may be another container's by now.
+  if (TRY(state_of(runtime, directory)).value("status", "") == "stopped") return {};
   const Json plan = TRY(directory.load_plan());
   for (const Json& step : plan.value("steps", Json::array())) {
     if (step.value("step", "") != "cgroup") continue;
@@ -58,13 +68,26 @@ Status kill_all(Runtime& runtime, ContainerDir& directory, int signal) {
   return {};
 }
 
+// Engines look for exactly these words.
+std::unexpected<Error> not_running(const std::string& id) {
+  return bad_input("container.not-running", "container not running",
+                   "the container " + id + " has ended");
+}
+
+Status send_signal(Runtime& runtime, ContainerDir& directory, int signal) {
+  return TRY(WardenClient::connect(runtime.kernel, directory.fd())).kill(signal);
+}
+
 // A stopped container's `kill --all` has nobody left to reach.
 Status kill_one(Runtime& runtime, ContainerDir& directory, const std::string& id, int signal) {
   const Json now = TRY(state_of(runtime, directory));
   const std::string status = now.value("status", "");
   if (status == "stopped")
-    return bad_input("container.not-running", "container not running", "the container " + id + " has ended");
-  return TRY(WardenClient::connect(runtime.kernel, directory.fd())).kill(signal);
+    return not_running(id);
+  const Status sent = send_signal(runtime, directory, signal);
+  const bool ended = !sent && (sent.error().rule == "container.stopped" ||
+                               sent.error().rule == "warden.gone");
+  return ended ? not_running(id) : sent;
 }
 
 Status end_by_force(Runtime& runtime, ContainerDir& directory) {
@@ -101,8 +124,10 @@ Status remove(Runtime& runtime, const std::string& id, bool force) {
   auto found = find_container(runtime, id);
   if (!found && force && found.error().rule == "container.unknown") return {};
   if (!found) return std::unexpected(std::move(found.error()));
-  const std::string status = TRY(state_of(runtime, *found)).value("status", "");
-  if (status != "stopped" && !force) return wrong_state(id, status, "stopped");
+  const std::string status = TRY(status_of(runtime, *found));
+  // A container that never ran is ended and removed, as runc does it.
+  if (status != "stopped" && status != "created" && !force)
+    return wrong_state(id, status, "stopped");
   if (status != "stopped") TRY(end_by_force(runtime, *found));
   TRY(warden::await_wiped(runtime.kernel, *found, kWipeDeadline));
   return found->remove();

@@ -25,6 +25,7 @@ struct Settings {
   std::string tenant;  // --tenant
   bool progress = false;
   bool systemd_cgroup = false;
+  std::chrono::milliseconds init_deadline{60'000};  // for each of init's messages
 };
 
 // Tells a person what was done and how long it took; silent unless asked for.

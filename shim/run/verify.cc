@@ -168,7 +168,8 @@ Status spend_nonce(Runtime& runtime, const policy::JobRequest& job) {
     return denied("job.replayed", "job request " + job.nonce + " has been used on this host",
                   "let the scheduler sign a new request: each is good once", "/nonce");
   if (!file) return std::unexpected(std::move(file.error()));
-  return fs::write_all(runtime.kernel, file->get(), std::to_string(job.expires) + "\n");
+  TRY(fs::write_all(runtime.kernel, file->get(), std::to_string(job.expires) + "\n"));
+  return runtime.kernel.fsync(file->get());  // a power cut must not make it good again
 }
 
 }  // namespace casemate::run

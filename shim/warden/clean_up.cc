@@ -153,23 +153,33 @@ Status record_end(sys::Kernel& kernel, Holdings& holdings, Survivors survivors, 
   return holdings.dir().save_result(record);
 }
 
+// What the journal says must not decide whether the job is ended and wiped.
+Status enter_stopped(sys::Kernel& kernel, int dir) {
+  auto journal = TRY(Journal::open(kernel, dir));
+  if (reached(TRY(journal_state(kernel, dir)), State::stopped)) return {};
+  return journal.enter(State::stopped);
+}
+
 }  // namespace
 
 Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
   Problems problems;
-  auto journal = TRY(Journal::open(kernel, holdings.dir().fd()));
-  if (!reached(TRY(journal_state(kernel, holdings.dir().fd())), State::stopped))
-    problems.note(journal.enter(State::stopped));
+  problems.note(enter_stopped(kernel, holdings.dir().fd()));
   if (!holdings.facts.contains("times") || !holdings.facts["times"].is_object())
     holdings.facts["times"] = Json::object();
   holdings.facts["times"]["ended"] = now_rfc3339();
-  end_job(kernel, holdings, problems);
-  const WipeSum sum = wipe_all(kernel, holdings, problems);
+  Problems ending;
+  end_job(kernel, holdings, ending);
+  WipeSum sum = wipe_all(kernel, holdings, problems);
+  // Over a writer that still lives nothing is known to be gone.
+  sum.complete = sum.complete && ending.text().empty();
+  if (!ending.text().empty()) problems.note(internal("warden.end-job", ending.text()));
   remove_cgroups(kernel, holdings, problems);
   const auto before = holdings.dir().load_result();
   if (!before || !*before) problems.note(record_end(kernel, holdings, survivors, sum, problems));
   Json detail = {{"bytes", sum.total.bytes}};
   if (!problems.text().empty()) detail["problem"] = problems.text();
+  auto journal = TRY(Journal::open(kernel, holdings.dir().fd()));
   return journal.enter(State::wiped, detail);
 }
 

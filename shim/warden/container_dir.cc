@@ -72,6 +72,16 @@ Status check_id(std::string_view id) {
                    "use 1 to 255 of the characters A-Z a-z 0-9 _ + . - (not . or .. alone)");
 }
 
+namespace {
+
+Result<UniqueFd> open_and_lock(sys::Kernel& kernel, int parent, const std::string& name) {
+  auto dir = TRY(open_readable_directory(kernel, parent, name));
+  TRY(kernel.flock(dir.get(), LOCK_EX | LOCK_NB));
+  return dir;
+}
+
+}  // namespace
+
 Result<ContainerDir> ContainerDir::create(sys::Kernel& kernel, const std::string& state_path,
                                           std::string_view root, std::string_view id) {
   TRY(check_id(id));
@@ -83,11 +93,13 @@ Result<ContainerDir> ContainerDir::create(sys::Kernel& kernel, const std::string
   for (int attempt = 0;; ++attempt) {
     const auto made = kernel.mkdirat(parent.get(), name, 0700);
     if (!made && !is(made.error(), EEXIST)) return std::unexpected(made.error());
-    auto dir = TRY(open_readable_directory(kernel, parent.get(), name));
     if (made) {
-      TRY(kernel.flock(dir.get(), LOCK_EX | LOCK_NB));
-      return ContainerDir(kernel, std::move(parent), std::move(dir), name);
+      auto dir = open_and_lock(kernel, parent.get(), name);
+      if (dir) return ContainerDir(kernel, std::move(parent), std::move(*dir), name);
+      static_cast<void>(kernel.unlinkat(parent.get(), name, AT_REMOVEDIR));
+      return std::unexpected(std::move(dir.error()));
     }
+    auto dir = TRY(open_readable_directory(kernel, parent.get(), name));
     if (attempt > 0 || !abandoned(kernel, dir.get()))
       return bad_input("container.exists", "a container named \"" + name + "\" exists already",
                        "choose another id or delete that container first");
@@ -100,7 +112,7 @@ Result<ContainerDir> ContainerDir::open(sys::Kernel& kernel, const std::string& 
   TRY(check_id(id));
   const std::string name(id);
   const auto unknown = [&] {
-    return bad_input("container.unknown", "there is no container named \"" + name + "\"",
+    return bad_input("container.unknown", "container \"" + name + "\" does not exist",
                      "casemate list shows those of this --root");
   };
   auto parent = fs::open_directory(kernel, state_path + "/" + root_folder(root));

@@ -53,7 +53,6 @@ run_ctr() { ctr --address "$CONTAINERD_SOCKET" "$@"; }
 
 # podman's files; PODMAN then names a command with the runtime in it.
 prepare_podman() {
-  local configuration="--runtime-flag config=$W/casemate.json"
   mkdir -p "$W/podman"
   cat >"$W/podman/containers.conf" <<CONF
 [containers]
@@ -74,9 +73,9 @@ runroot = "$W/podman/run"
 CONF
   export CONTAINERS_CONF=$W/podman/containers.conf CONTAINERS_STORAGE_CONF=$W/podman/storage.conf
   PODMAN=$W/podman/command
-  is_casemate || configuration=''
+  # Its clean-up process is told the runtime's name and no flags: they go into a wrapper.
   # shellcheck disable=SC2016  # "$@" belongs to the script
-  printf '#!/bin/sh\nexec podman --runtime %s %s "$@"\n' "$RUNTIME" "$configuration" >"$PODMAN"
+  printf '#!/bin/sh\nexec podman --runtime %s "$@"\n' "$(runtime_wrapper)" >"$PODMAN"
   chmod 0755 "$PODMAN"
   export PODMAN
 }

@@ -26,11 +26,15 @@ expect_trained() {
   expect_contains "$1" 'final accuracy 0.9' 'the job trained'
 }
 
+# What the containers before the first job left: every container writes a receipt.
+EARLIER_RECEIPTS=0
+count_earlier_receipts() { EARLIER_RECEIPTS=$(find "$W/data/receipts" -type f | wc -l); }
+
 # expect_evidence RECEIPTS: that many receipts, all of them and the audit log verify, and the
 # plaintext is gone: no descriptor, mount or file of this system holds the dataset any more.
 expect_evidence() {
   local receipt
-  expect_eq "$(find "$W/data/receipts" -type f | wc -l)" "$1" 'number of receipts'
+  expect_eq "$(find "$W/data/receipts" -type f | wc -l)" "$((EARLIER_RECEIPTS + $1))" 'number of receipts'
   site_evidence || fail 'receipts or audit log do not verify'
   receipt=$("$CASECTL" receipt show "$(site_last_receipt)")
   expect_contains "$receipt" "$(oci_manifest_digest "$DEMO_LAYOUT" "$DEMO_TAG")" 'receipt: image'

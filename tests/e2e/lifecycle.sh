@@ -89,7 +89,7 @@ step 'hooks run with the state on stdin, in order'
 host_shell=$(readlink -f /bin/sh)
 jq --arg w "$W" --arg sh "$host_shell" '
   def hook($name): {path: $sh, args: ["sh", "-c", "/usr/bin/jq -r .status | /usr/bin/sed s/^/\($name):/ >>\($w)/hooks"]};
-  .hooks = {createRuntime: [hook("createRuntime")], poststart: [hook("poststart")], poststop: [hook("poststop")]}' \
+  .hooks = {prestart: [hook("prestart")], createRuntime: [hook("createRuntime")]}' \
   "$W/true/config.json" >"$W/hooks.json"
 mkdir -p "$W/hooked"
 cp -a "$W/true/rootfs" "$W/hooked/"
@@ -101,8 +101,14 @@ if is_casemate; then
   site_config ".hooks += [{path: \"$host_shell\"}]"
 fi
 expect_status 0 runtime run --bundle "$W/hooked" nine
-expect_contains "$(tr '\n' ' ' <"$W/hooks")" 'createRuntime:' 'hooks'
-expect_contains "$(tr '\n' ' ' <"$W/hooks")" 'poststop:stopped' 'hooks'
+expect_eq "$(tr '\n' ' ' <"$W/hooks")" 'prestart:creating createRuntime:creating ' 'hooks'
+if is_casemate; then
+  for phase in startContainer poststart poststop; do
+    jq --arg phase "$phase" '.hooks = {($phase): .hooks.prestart}' "$W/hooks.json" >"$W/hooked/config.json"
+    run_status runtime run --bundle "$W/hooked" ten
+    [[ $ERR =~ \[hooks\.(phase|start-container)\] ]] || fail "a $phase hook was not refused: $ERR"
+  done
+fi
 expect_same "$W/before" 'hooks'
 
 if is_casemate; then

@@ -76,9 +76,9 @@ for offset in 64 $((size / 2)) $((size - 1)); do
   expect_same "$W/before" "a tampered dataset (byte $offset)"
 done
 head -c $((size - 1)) "$W/digits.sealed" >"$W/short.sealed"
-refused 'a truncated dataset' bad_input 'dataset\.(truncated|tampered|size)' "$W/bundle" "$(job short . scheduler "$W/short.sealed")"
+refused 'a truncated dataset' bad_input 'dataset\.(truncated|tampered|format)' "$W/bundle" "$(job short . scheduler "$W/short.sealed")"
 { cat "$W/digits.sealed"; printf x; } >"$W/long.sealed"
-refused 'a dataset with one more byte' bad_input 'dataset\.(truncated|tampered|size)' "$W/bundle" "$(job long . scheduler "$W/long.sealed")"
+refused 'a dataset with one more byte' bad_input 'dataset\.(truncated|tampered|format)' "$W/bundle" "$(job long . scheduler "$W/long.sealed")"
 site_seal "$W/globex.sealed" globex
 refused "another tenant's dataset" denied 'dataset\.(tenant|signature)' "$W/bundle" "$(job tenant . scheduler "$W/globex.sealed")"
 refused 'a dataset under another name' denied 'dataset\.id' "$W/bundle" "$(job id '.datasets[0].id = "faces"')"
@@ -108,7 +108,7 @@ refused 'another working directory' denied 'process\.cwd' \
 printf 'print("mine")\n' >"$W/mine.py"
 refused 'a bind over verified code' denied 'mounts\.[a-z-]+' \
   "$(changed_bundle bind ".mounts += [{destination: \"/opt/train/train.py\", type: \"bind\", source: \"$W/mine.py\", options: [\"bind\", \"ro\"]}]")" "$(job bind)"
-refused 'the host network' denied 'namespaces\.required' \
+refused 'the host network' denied '(namespaces\.required|network\.host)' \
   "$(changed_bundle network '.linux.namespaces |= [.[] | select(.type != "network")]')" "$(job network)"
 refused 'the host pid namespace' denied 'namespaces\.required' \
   "$(changed_bundle pid '.linux.namespaces |= [.[] | select(.type != "pid")]')" "$(job pid)"

@@ -11,6 +11,7 @@ demo_bundle "$W/bundle"
 # The first container makes what stays: state folder, host key, seccomp cache.
 busybox_bundle "$W/true" true
 expect_status 0 runtime run --bundle "$W/true" warm
+count_earlier_receipts
 snapshot "$W/before"
 
 step 'the job runs on its dataset; receipt and audit log verify'

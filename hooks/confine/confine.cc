@@ -63,6 +63,10 @@ constexpr int kAlways[] = {
     SCMP_SYS(landlock_create_ruleset),
     SCMP_SYS(landlock_add_rule),
     SCMP_SYS(landlock_restrict_self),
+#ifdef __SANITIZE_ADDRESS__  // the sanitizer asks by a pipe whether memory may be read
+    SCMP_SYS(pipe),
+    SCMP_SYS(pipe2),
+#endif
 };
 
 constexpr int kReadFiles[] = {

@@ -57,7 +57,7 @@ Status check_condition(const std::vector<std::string>& allowed, const std::strin
 }  // namespace
 
 Result<SealedFile> SealedFile::open(int fd) {
-  struct stat facts {};
+  struct stat facts{};
   if (::fstat(fd, &facts) != 0) return sys_error("look at the sealed file");
   if (!S_ISREG(facts.st_mode))
     return bad_input("dataset.source", "the sealed dataset is not a regular file");

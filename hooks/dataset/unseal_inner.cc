@@ -14,7 +14,7 @@ constexpr std::size_t kMaxKeyFile = 16 * 1024;
 constexpr std::uint64_t kMemoryReserve = std::uint64_t{64} << 20;
 
 Result<HostKey> read_host_key(const std::string& kid, int fd) {
-  struct stat facts {};
+  struct stat facts{};
   if (::fstat(fd, &facts) != 0) return sys_error("look at the key file of " + kid);
   const bool usable = S_ISREG(facts.st_mode) && facts.st_size > 0 &&
                       static_cast<std::size_t>(facts.st_size) <= kMaxKeyFile;

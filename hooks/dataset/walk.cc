@@ -140,7 +140,7 @@ Result<UniqueFd> open_source(int directory, const SourceEntry& entry) {
 }
 
 Status check_unchanged(int file, const SourceEntry& entry) {
-  struct stat now {};
+  struct stat now{};
   if (::fstat(file, &now) != 0) return sys_error("look at " + entry.path + " of the source");
   if (!(Identity::of(now) == Identity::of(entry.facts))) return changed(entry.path);
   return {};

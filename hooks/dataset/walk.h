@@ -26,7 +26,7 @@ struct Identity {
 
 struct SourceEntry {
   std::string path;
-  struct stat facts {};
+  struct stat facts{};
 };
 
 struct SourceTree {

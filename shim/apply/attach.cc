@@ -15,6 +15,8 @@ Result<struct stat> stat_of(sys::Kernel& kernel, int fd) {
   return kernel.fstatat(fd, "", AT_EMPTY_PATH);
 }
 
-bool is_errno(const Error& error, int number) { return error.sys_errno == number; }
+bool is_errno(const Error& error, int number) {
+  return error.sys_errno == number;
+}
 
 }  // namespace casemate::apply

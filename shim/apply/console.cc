@@ -30,8 +30,8 @@ Result<UniqueFd> open_peer(sys::Kernel& kernel, int master) {
 }
 
 Status bind_console(InitContext& context, int peer) {
-  const UniqueFd clone = TRY(context.kernel.open_tree(
-      peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+  const UniqueFd clone =
+      TRY(context.kernel.open_tree(peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
   const UniqueFd target = TRY(context.root->make_file("/dev/console"));
   return context.kernel.move_mount(clone.get(), target.get());
 }
@@ -43,7 +43,8 @@ Status apply(InitContext& context, const plan::AttachConsole& step) {
   const UniqueFd master = TRY(open_master(context));
   const UniqueFd peer = TRY(open_peer(kernel, master.get()));
   if (step.size) {
-    const winsize size{.ws_row = step.size->height, .ws_col = step.size->width, .ws_xpixel = 0, .ws_ypixel = 0};
+    const winsize size{
+        .ws_row = step.size->height, .ws_col = step.size->width, .ws_xpixel = 0, .ws_ypixel = 0};
     TRY(kernel.ioctl(master.get(), TIOCSWINSZ, reinterpret_cast<std::uintptr_t>(&size)));
   }
   TRY(bind_console(context, peer.get()));

@@ -11,9 +11,12 @@ namespace {
 
 mode_t type_bits(char type) {
   switch (type) {
-    case 'b': return S_IFBLK;
-    case 'p': return S_IFIFO;
-    default: return S_IFCHR;
+    case 'b':
+      return S_IFBLK;
+    case 'p':
+      return S_IFIFO;
+    default:
+      return S_IFCHR;
   }
 }
 
@@ -54,8 +57,8 @@ Status apply(InitContext& context, const plan::MakeDevice& step) {
   const mode_t mode = device.file_mode.value_or(0666) & 07777;
   const dev_t number =
       ::makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
-  const Status made = context.kernel.mknodat(place.parent.get(), place.name,
-                                             type_bits(device.type) | mode, number);
+  const Status made =
+      context.kernel.mknodat(place.parent.get(), place.name, type_bits(device.type) | mode, number);
   if (!made && is_errno(made.error(), EPERM)) return bind_host_device(context, device);
   if (!made && is_errno(made.error(), EEXIST)) return check_existing(context, place, device);
   if (!made) return std::unexpected(Error(made.error()).with_context(device.path));

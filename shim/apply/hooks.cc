@@ -86,7 +86,8 @@ Status run_hook(sys::Kernel& kernel, const oci::Hook& hook, int program,
   const siginfo_t info = TRY(wait_for(child, hook));
   if (info.si_code == CLD_EXITED && info.si_status == 0) return {};
   return internal("hook.failed",
-                  "hook " + hook.path + (info.si_code == CLD_EXITED ? " exited with " : " died of signal ") +
+                  "hook " + hook.path +
+                      (info.si_code == CLD_EXITED ? " exited with " : " died of signal ") +
                       std::to_string(info.si_status) + ": " + last_words(output.get()),
                   "the hook's own words stand above");
 }

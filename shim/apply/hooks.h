@@ -1,5 +1,5 @@
-// OCI hooks (runtime-spec "POSIX-platform Hooks"): programs of the host, executed by descriptor, with
-// an empty environment unless the configuration gives one (CVE-2025-23266).
+// OCI hooks (runtime-spec "POSIX-platform Hooks"): programs of the host, executed by descriptor,
+// with an empty environment unless the configuration gives one (CVE-2025-23266).
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@
 
 namespace casemate::apply {
 
-// Runs one hook to its end with the container's state on stdin. internal "hook.failed" with the last
-// words it said, "hook.timeout" when it took longer than it may (it is killed).
+// Runs one hook to its end with the container's state on stdin. internal "hook.failed" with the
+// last words it said, "hook.timeout" when it took longer than it may (it is killed).
 Status run_hook(sys::Kernel& kernel, const oci::Hook& hook, int program,
                 const std::string& state_json);
 
@@ -21,8 +21,8 @@ Status run_hook(sys::Kernel& kernel, const oci::Hook& hook, int program,
 Status run_hooks(sys::Kernel& kernel, const std::vector<oci::Hook>& hooks, const HostPaths& paths,
                  const std::string& state_json);
 
-// createContainer: in the container's namespaces, before pivot_root(2), with programs that the parent
-// opened.
+// createContainer: in the container's namespaces, before pivot_root(2), with programs that the
+// parent opened.
 Status run_container_hooks(InitContext& context, const plan::RunHooks& step, std::size_t index);
 
 }  // namespace casemate::apply

@@ -1,6 +1,6 @@
-// Paths of the host that a request names (bind sources, hook programs, namespaces), opened once. What
-// the policy judges is where the descriptor leads, and what is used later is the descriptor: nothing
-// can be exchanged in between.
+// Paths of the host that a request names (bind sources, hook programs, namespaces), opened once.
+// What the policy judges is where the descriptor leads, and what is used later is the descriptor:
+// nothing can be exchanged in between.
 #pragma once
 
 #include <map>

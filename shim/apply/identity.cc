@@ -25,8 +25,8 @@ Status apply(InitContext& context, const plan::NoNewPrivileges&) {
   return context.kernel.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-// Capabilities survive the change of user until SetCapabilities: the seccomp filter and the bounding
-// set need them.
+// Capabilities survive the change of user until SetCapabilities: the seccomp filter and the
+// bounding set need them.
 Status apply(InitContext& context, const plan::SetCredentials& step) {
   sys::Kernel& kernel = context.kernel;
   context.before = TRY(read_status(*context.proc, "self"));
@@ -47,8 +47,7 @@ Status apply(InitContext& context, const plan::SetCapabilities& step) {
   sys::Kernel& kernel = context.kernel;
   for (unsigned long bit = 0; bit < 64; ++bit) {
     const bool held = (context.before.cap_bounding >> bit & 1) != 0;
-    if (held && (step.bounding >> bit & 1) == 0)
-      TRY(kernel.prctl(PR_CAPBSET_DROP, bit, 0, 0, 0));
+    if (held && (step.bounding >> bit & 1) == 0) TRY(kernel.prctl(PR_CAPBSET_DROP, bit, 0, 0, 0));
   }
   // What the machine itself does not have cannot be given; everything else must be exact.
   const std::uint64_t available = context.before.cap_permitted;

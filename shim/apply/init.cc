@@ -56,6 +56,8 @@ Status build_container(InitContext& context) {
   return apply_steps(context, /*confining=*/false);
 }
 
-Status confine_init(InitContext& context) { return apply_steps(context, /*confining=*/true); }
+Status confine_init(InitContext& context) {
+  return apply_steps(context, /*confining=*/true);
+}
 
 }  // namespace casemate::apply

@@ -44,14 +44,14 @@ struct InitContext {
   sys::Kernel& kernel;
   const plan::Plan& plan;
   Prepared& prepared;
-  std::string state_json;               // for createContainer hooks
-  int console_socket = -1;              // connected; -1 without a terminal
-  std::optional<fs::SafeRoot> root;     // since AttachRoot
-  std::optional<fs::ProcFs> proc;       // of init's own pid namespace
-  UniqueFd masked_directory;            // the first masking tmpfs; the others are clones of it
+  std::string state_json;            // for createContainer hooks
+  int console_socket = -1;           // connected; -1 without a terminal
+  std::optional<fs::SafeRoot> root;  // since AttachRoot
+  std::optional<fs::ProcFs> proc;    // of init's own pid namespace
+  UniqueFd masked_directory;         // the first masking tmpfs; the others are clones of it
   std::vector<Attached> attached;
-  ProcStatus before;                    // of init as it was before SetCredentials
-  std::string executable;               // found by ResolveProgram
+  ProcStatus before;       // of init as it was before SetCredentials
+  std::string executable;  // found by ResolveProgram
 };
 
 }  // namespace casemate::apply

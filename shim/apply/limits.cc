@@ -16,9 +16,10 @@ Status apply(InitContext& context, const plan::SetRlimit& step) {
   if (done && number == RLIMIT_CORE && step.limit.hard == 0)
     return context.proc->write("self/coredump_filter", "0");
   if (done) return {};
-  return std::unexpected(Error(done.error()).with_context(
-      step.limit.type + " soft " + std::to_string(step.limit.soft) + " hard " +
-      std::to_string(step.limit.hard)));
+  return std::unexpected(Error(done.error())
+                             .with_context(step.limit.type + " soft " +
+                                           std::to_string(step.limit.soft) + " hard " +
+                                           std::to_string(step.limit.hard)));
 }
 
 }  // namespace casemate::apply

@@ -37,8 +37,8 @@ Result<UniqueFd> new_empty_directory(sys::Kernel& kernel) {
   TRY(kernel.fsconfig_string(fs.get(), "nr_inodes", "2"));
   TRY(kernel.fsconfig_flag(fs.get(), "ro"));
   TRY(kernel.fsconfig_create(fs.get()));
-  return kernel.fsmount(fs.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                      MOUNT_ATTR_NOEXEC);
+  return kernel.fsmount(
+      fs.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
 // One empty read-only tmpfs covers all directories; it can be cloned once it is attached.

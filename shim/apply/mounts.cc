@@ -28,8 +28,8 @@ Status refuse_symlink(InitContext& context, const plan::AttachMount& step) {
                 "an image must not put a link in place of /proc or /sys", "/mounts");
 }
 
-// Through a link of the image a destination may lead into procfs or over the dataset, which no mount
-// may cover (CVE-2019-16884).
+// Through a link of the image a destination may lead into procfs or over the dataset, which no
+// mount may cover (CVE-2019-16884).
 Status refuse_covered(InitContext& context, const plan::AttachMount& step, int target) {
   const std::uint64_t below = TRY(context.kernel.mount_id(target));
   for (const Attached& one : context.attached) {
@@ -119,10 +119,13 @@ Status attach_cgroups(InitContext& context, const plan::AttachMount& step, std::
 Status apply(InitContext& context, const plan::AttachMount& step, std::size_t index) {
   const auto attach_kind = [&]() -> Status {
     switch (step.kind) {
-      case plan::MountKind::filesystem: return attach_filesystem(context, step, index);
-      case plan::MountKind::cgroup: return attach_cgroups(context, step, index);
+      case plan::MountKind::filesystem:
+        return attach_filesystem(context, step, index);
+      case plan::MountKind::cgroup:
+        return attach_cgroups(context, step, index);
       case plan::MountKind::bind:
-      case plan::MountKind::dataset: return attach_prepared(context, step, index);
+      case plan::MountKind::dataset:
+        return attach_prepared(context, step, index);
     }
     return internal("mount.kind", "unknown kind of mount");
   };

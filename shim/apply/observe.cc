@@ -111,8 +111,9 @@ Result<plan::ObservedMount> parse_mount(std::string_view line) {
   const auto dash = std::find(fields.begin(), fields.end(), "-");
   plan::ObservedMount mount;
   const bool complete = fields.size() >= 6 && fields.end() - dash >= 2;
-  if (!complete || std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), mount.id)
-                           .ec != std::errc())
+  if (!complete ||
+      std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), mount.id).ec !=
+          std::errc())
     return internal("proc.mountinfo", "malformed line: " + std::string(line));
   mount.point = fields[4];
   mount.type = dash[1];
@@ -156,14 +157,22 @@ std::uint64_t limit_value(std::string_view text) {
 
 const char* proc_name(oci::NamespaceType type) {
   switch (type) {
-    case oci::NamespaceType::pid: return "pid";
-    case oci::NamespaceType::network: return "net";
-    case oci::NamespaceType::mount: return "mnt";
-    case oci::NamespaceType::ipc: return "ipc";
-    case oci::NamespaceType::uts: return "uts";
-    case oci::NamespaceType::user: return "user";
-    case oci::NamespaceType::cgroup: return "cgroup";
-    case oci::NamespaceType::time: return "time";
+    case oci::NamespaceType::pid:
+      return "pid";
+    case oci::NamespaceType::network:
+      return "net";
+    case oci::NamespaceType::mount:
+      return "mnt";
+    case oci::NamespaceType::ipc:
+      return "ipc";
+    case oci::NamespaceType::uts:
+      return "uts";
+    case oci::NamespaceType::user:
+      return "user";
+    case oci::NamespaceType::cgroup:
+      return "cgroup";
+    case oci::NamespaceType::time:
+      return "time";
   }
   return "mnt";
 }
@@ -180,8 +189,7 @@ Result<std::map<std::string, plan::ObservedLimit>> parse_limits(std::string_view
     for (const LimitLine& known : kLimitLines) {
       if (!line.starts_with(known.title)) continue;
       const auto values = split(line.substr(known.title.size()), ' ');
-      if (values.size() < 2)
-        return internal("proc.limits", "malformed line: " + std::string(line));
+      if (values.size() < 2) return internal("proc.limits", "malformed line: " + std::string(line));
       limits[known.name] = {limit_value(values[0]), limit_value(values[1])};
     }
   return limits;
@@ -206,7 +214,8 @@ Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
   std::from_chars(score.data(), score.data() + score.size(), out.oom_score_adj);
   if (plan.find<plan::SetLabel>() != nullptr) {
     out.exec_label = TRY(read_of(kernel, init.pid, "attr/exec"));
-    while (!out.exec_label.empty() && (out.exec_label.back() == '\n' || out.exec_label.back() == '\0'))
+    while (!out.exec_label.empty() &&
+           (out.exec_label.back() == '\n' || out.exec_label.back() == '\0'))
       out.exec_label.pop_back();
   }
   out.descriptors = TRY(other_descriptors(init));

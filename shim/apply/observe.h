@@ -8,8 +8,8 @@ namespace casemate::apply {
 
 struct InitIdentity {
   pid_t pid = 0;
-  std::vector<Attached> attached;     // as init reported
-  std::vector<int> own_descriptors;   // numbers init keeps until exec (close-on-exec) or on purpose
+  std::vector<Attached> attached;    // as init reported
+  std::vector<int> own_descriptors;  // numbers init keeps until exec (close-on-exec) or on purpose
 };
 
 // internal when /proc cannot be read: what cannot be seen is not started.

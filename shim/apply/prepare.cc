@@ -109,8 +109,9 @@ Result<std::vector<Prepared::CgroupMount>> prepare_cgroups(sys::Kernel& kernel,
 
 // What init still has to do once a filter is in force; see plan/compile.cc for the order.
 std::vector<seccomp::InitCall> calls_after_filter() {
-  return {{"seccomp", SYS_seccomp, {}}, {"prctl", SYS_prctl, {}}, {"capset", SYS_capset, {}},
-          {"read", SYS_read, {}},       {"write", SYS_write, {}}, {"execve", SYS_execve, {}},
+  return {{"seccomp", SYS_seccomp, {}}, {"prctl", SYS_prctl, {}},
+          {"capset", SYS_capset, {}},   {"read", SYS_read, {}},
+          {"write", SYS_write, {}},     {"execve", SYS_execve, {}},
           {"close", SYS_close, {}},     {"exit_group", SYS_exit_group, {}}};
 }
 
@@ -125,7 +126,8 @@ Result<std::vector<sock_filter>> prepare_filter(sys::Kernel& kernel, const plan:
 Status prepare_mount(sys::Kernel& kernel, const plan::AttachMount& step, std::size_t index,
                      PrepareInputs& inputs, Prepared& out) {
   switch (step.kind) {
-    case plan::MountKind::filesystem: return {};
+    case plan::MountKind::filesystem:
+      return {};
     case plan::MountKind::bind:
       out.mounts[index] = TRY(prepare_bind(kernel, step, TRY(inputs.paths.fd(step.source))));
       return {};
@@ -156,8 +158,8 @@ Status prepare_step(sys::Kernel& kernel, const plan::Step& step, std::size_t ind
   const auto* hooks = std::get_if<plan::RunHooks>(&step);
   if (hooks == nullptr || plan::executor_of(step) != plan::Executor::init) return {};
   for (const oci::Hook& hook : hooks->hooks)
-    out.hooks[index].push_back(
-        TRY(kernel.open_tree(TRY(inputs.paths.fd(hook.path)), "", OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
+    out.hooks[index].push_back(TRY(
+        kernel.open_tree(TRY(inputs.paths.fd(hook.path)), "", OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
   return {};
 }
 
@@ -168,7 +170,8 @@ Result<Prepared> prepare(sys::Kernel& kernel, const plan::Plan& plan, PrepareInp
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     if (Status done = prepare_step(kernel, plan.steps[i], i, inputs, out); !done)
       return std::unexpected(
-          std::move(done.error()).with_context("prepare " + std::string(plan::name_of(plan.steps[i]))));
+          std::move(done.error())
+              .with_context("prepare " + std::string(plan::name_of(plan.steps[i]))));
   return out;
 }
 

@@ -11,7 +11,7 @@
 namespace casemate::apply {
 
 struct PrepareInputs {
-  const HostPaths& paths;                    // root, bind sources and hooks, opened
+  const HostPaths& paths;  // root, bind sources and hooks, opened
   const std::vector<cgroup::Hierarchy>& hierarchies;
   const cgroup::Cgroup& cgroup;              // the container's, already made
   std::map<std::string, UniqueFd> datasets;  // id -> detached read-only mount; taken over

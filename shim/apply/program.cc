@@ -11,7 +11,8 @@ namespace {
 
 // Engines look for these words and turn them into exit codes 127 and 126.
 std::unexpected<Error> not_found(const std::string& name) {
-  return bad_input("process.not-found", "exec: \"" + name + "\": executable file not found in $PATH",
+  return bad_input("process.not-found",
+                   "exec: \"" + name + "\": executable file not found in $PATH",
                    "check the command and the image", "/process/args/0");
 }
 

@@ -7,8 +7,8 @@
 namespace casemate::apply {
 namespace {
 
-// In init's own mount namespace, and only there, the new mounts hang over "/": our root stays the old
-// mount below them, so they are reachable by descriptor alone until pivot_root(2).
+// In init's own mount namespace, and only there, the new mounts hang over "/": our root stays the
+// old mount below them, so they are reachable by descriptor alone until pivot_root(2).
 Status attach_over_root(sys::Kernel& kernel, int mount) {
   const open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = 0};
   const UniqueFd slash = TRY(kernel.openat2(AT_FDCWD, "/", how));

@@ -67,9 +67,9 @@ Result<int> Args::number(std::string_view name, int fallback, int lowest, int hi
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const bool whole = error == std::errc() && end == text.data() + text.size();
   if (whole && number >= lowest && number <= highest) return number;
-  return bad_input("cli.number",
-                   std::string(name) + " wants a number from " + std::to_string(lowest) + " to " +
-                       std::to_string(highest) + ", not " + printable(text));
+  return bad_input("cli.number", std::string(name) + " wants a number from " +
+                                     std::to_string(lowest) + " to " + std::to_string(highest) +
+                                     ", not " + printable(text));
 }
 
 }  // namespace casemate

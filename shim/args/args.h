@@ -13,8 +13,8 @@
 namespace casemate {
 
 struct OptionSpec {
-  std::string_view name;       // "--bundle"
-  char letter = 0;             // 'b', or 0
+  std::string_view name;  // "--bundle"
+  char letter = 0;        // 'b', or 0
   bool takes_value = false;
   std::string_view help = {};
 };

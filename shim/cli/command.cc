@@ -30,9 +30,8 @@ constexpr std::array kRunOptions = {
 constexpr std::array kKillOptions = {OptionSpec{"--all", 'a', false, "signal every process"}};
 constexpr std::array kDeleteOptions = {
     OptionSpec{"--force", 'f', false, "end the container first; unknown ones are no error"}};
-constexpr std::array kListOptions = {
-    OptionSpec{"--format", 'f', true, "table (default) or json"},
-    OptionSpec{"--quiet", 'q', false, "ids only"}};
+constexpr std::array kListOptions = {OptionSpec{"--format", 'f', true, "table (default) or json"},
+                                     OptionSpec{"--quiet", 'q', false, "ids only"}};
 constexpr std::array kSpecOptions = {
     OptionSpec{"--bundle", 'b', true, "folder to write config.json to"}};
 constexpr std::span<const OptionSpec> kNone;
@@ -41,7 +40,8 @@ constexpr std::array kCommands = {
     Command{"create", "[options] ID", "prepare a container; nothing of the image runs yet",
             kCreateOptions, 1, 1, create_command},
     Command{"start", "ID", "let a created container run its program", kNone, 1, 1, start_command},
-    Command{"run", "[options] ID", "create, start, wait and delete", kRunOptions, 1, 1, run_command},
+    Command{"run", "[options] ID", "create, start, wait and delete", kRunOptions, 1, 1,
+            run_command},
     Command{"state", "ID", "print the OCI state", kNone, 1, 1, state_command},
     Command{"kill", "[--all] ID [SIGNAL]", "send a signal (default TERM)", kKillOptions, 1, 2,
             kill_command},
@@ -71,7 +71,9 @@ constexpr std::array kUnserved = {
 
 }  // namespace
 
-std::span<const Command> commands() { return kCommands; }
+std::span<const Command> commands() {
+  return kCommands;
+}
 
 Result<const Command*> find_command(std::string_view name) {
   const auto served = std::find_if(kCommands.begin(), kCommands.end(),

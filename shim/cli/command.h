@@ -16,10 +16,10 @@ using Handler = Result<int> (*)(run::Runtime& runtime, const Args& args);
 
 struct Command {
   std::string_view name;
-  std::string_view usage;       // arguments after the name
+  std::string_view usage;  // arguments after the name
   std::string_view help;
   std::span<const OptionSpec> options;
-  std::size_t least = 0;        // positional arguments
+  std::size_t least = 0;  // positional arguments
   std::size_t most = 0;
   Handler handler = nullptr;
 };

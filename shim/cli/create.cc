@@ -1,6 +1,7 @@
 #include "shim/run/create.h"
 
-#include <filesystem>
+#include <limits.h>
+#include <unistd.h>
 
 #include "shim/cli/command.h"
 #include "shim/cli/create_options.h"
@@ -9,10 +10,12 @@ namespace casemate::cli {
 namespace {
 
 Result<std::string> absolute(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path full = std::filesystem::absolute(path.empty() ? "." : path, error);
-  if (error) return sys_error("resolve " + path, error.value());
-  std::string text = full.lexically_normal().string();
+  std::string text = path;
+  if (!path.starts_with('/')) {
+    char here[PATH_MAX];
+    if (::getcwd(here, sizeof here) == nullptr) return sys_error("find the current directory");
+    text = path.empty() || path == "." ? here : std::string(here) + "/" + path;
+  }
   while (text.size() > 1 && text.back() == '/') text.pop_back();
   return text;
 }

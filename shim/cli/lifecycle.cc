@@ -30,7 +30,9 @@ Result<int> delete_command(run::Runtime& runtime, const Args& args) {
 
 namespace {
 
-std::string text_of(const Json& state, const char* key) { return state.value(key, ""); }
+std::string text_of(const Json& state, const char* key) {
+  return state.value(key, "");
+}
 
 void print_table(const std::vector<run::Listed>& all) {
   std::printf("%-32s %-10s %-10s %-40s %s\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED");

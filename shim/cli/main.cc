@@ -1,7 +1,7 @@
 // casemate: the OCI runtime's command line.
 #include <fcntl.h>
-#include <signal.h>
 #include <linux/close_range.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
@@ -107,8 +107,8 @@ int main_with(const std::vector<std::string>& words) {
   if (global->has("--version")) return print_version();
   const auto done = serve(kernel, *global, words);
   if (done) return *done;
-  return report(done.error(), {.path = global->value("--log"),
-                               .json = global->value("--log-format") == "json"});
+  return report(done.error(),
+                {.path = global->value("--log"), .json = global->value("--log-format") == "json"});
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace {
 constexpr const char* kSelf = "/proc/self/exe";
 
 Result<bool> runs_readonly() {
-  struct statvfs facts {};
+  struct statvfs facts{};
   if (::statvfs(kSelf, &facts) != 0) return sys_error("statvfs of the own program");
   return (facts.f_flag & ST_RDONLY) != 0;
 }

@@ -11,8 +11,9 @@
 
 namespace casemate::cli {
 
-// Returns, with the path of this program on the host, once it runs from a read-only mount. Until then
-// it executes itself from one, with the path as argument 0 and everything else unchanged.
-Result<std::string> run_from_readonly_mount(sys::Kernel& kernel, std::vector<std::string> arguments);
+// Returns, with the path of this program on the host, once it runs from a read-only mount. Until
+// then it executes itself from one, with the path as argument 0 and everything else unchanged.
+Result<std::string> run_from_readonly_mount(sys::Kernel& kernel,
+                                            std::vector<std::string> arguments);
 
 }  // namespace casemate::cli

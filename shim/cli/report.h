@@ -12,8 +12,8 @@ struct LogTarget {
   bool json = false;
 };
 
-// One line on stderr and one in the log; containerd shows the last one with level "error" to people.
-// Returns the exit status.
+// One line on stderr and one in the log; containerd shows the last one with level "error" to
+// people. Returns the exit status.
 int report(const Error& error, const LogTarget& log);
 
 }  // namespace casemate::cli

@@ -42,8 +42,7 @@ constexpr std::string_view kTemplate = R"({
 
 Result<int> spec_command(run::Runtime& runtime, const Args& args) {
   const std::string path = args.value("--bundle", ".") + "/config.json";
-  const open_how how{
-      .flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, .mode = 0644, .resolve = 0};
+  const open_how how{.flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, .mode = 0644, .resolve = 0};
   auto file = runtime.kernel.openat2(AT_FDCWD, path, how);
   if (!file && file.error().sys_errno == EEXIST)
     return bad_input("spec.exists", path + " exists", "remove it first");

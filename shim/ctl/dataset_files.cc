@@ -31,7 +31,7 @@ Result<UniqueFd> open_to_read(const std::string& path) {
 }
 
 Result<SecretBytes> read_secret_file(const std::string& path, bool exclusive) {
-  struct stat facts {};
+  struct stat facts{};
   const UniqueFd file = TRY(open_small(path, facts));
   if (exclusive && (facts.st_mode & 077) != 0)
     return denied("dataset.key-file", path + " can be read by others",
@@ -42,7 +42,7 @@ Result<SecretBytes> read_secret_file(const std::string& path, bool exclusive) {
 }
 
 Result<std::string> read_small_file(const std::string& path) {
-  struct stat facts {};
+  struct stat facts{};
   const UniqueFd file = TRY(open_small(path, facts));
   std::string out(static_cast<std::size_t>(facts.st_size), '\0');
   TRY(dataset::read_at(file.get(), {reinterpret_cast<unsigned char*>(out.data()), out.size()}, 0));

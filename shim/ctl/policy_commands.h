@@ -9,8 +9,8 @@
 namespace casemate::ctl {
 
 // policy lint FILE [--json]
-// Parses a profile strictly and says what an admin should look at twice. denied "policy.lint" when a
-// finding is an error.
+// Parses a profile strictly and says what an admin should look at twice. denied "policy.lint" when
+// a finding is an error.
 Status policy_lint(std::span<const std::string_view> args);
 
 // policy check --bundle DIR --profile FILE [--json]

@@ -40,10 +40,9 @@ Status policy_lint(std::span<const std::string_view> args) {
     print_json(findings);
   else
     print_text(profile.name, findings);
-  const bool broken =
-      std::any_of(findings.begin(), findings.end(), [](const policy::LintFinding& finding) {
-        return finding.level == policy::LintLevel::error;
-      });
+  const bool broken = std::any_of(
+      findings.begin(), findings.end(),
+      [](const policy::LintFinding& finding) { return finding.level == policy::LintLevel::error; });
   if (!broken) return {};
   return denied("policy.lint", options.operands[0] + " has errors", "mend what stands above");
 }

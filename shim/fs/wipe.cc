@@ -25,7 +25,7 @@ struct DirClose {
 };
 
 Status make_writable(sys::Kernel& kernel, int mount) {
-  struct statvfs facts {};
+  struct statvfs facts{};
   if (::fstatvfs(mount, &facts) != 0) return sys_error("look at the mount to wipe");
   if ((facts.f_flag & ST_RDONLY) == 0) return {};
   const UniqueFd super = TRY(kernel.fspick(mount, 0));
@@ -124,7 +124,7 @@ class Wipe {
     if (!noted(kernel_.unlinkat(directory, name, 0))) return;
     ++removed_;
     if (!opened) return;
-    struct stat facts {};
+    struct stat facts{};
     // Further names of the file follow: the last one overwrites it.
     if (::fstat(opened->get(), &facts) == 0 && facts.st_nlink > 0) return;
     ++files_;

@@ -107,7 +107,7 @@ Overwriter::~Overwriter() {
 }
 
 Status Overwriter::overwrite(UniqueFd file) {
-  struct stat facts {};
+  struct stat facts{};
   if (::fstat(file.get(), &facts) != 0) return sys_error("look at a file to overwrite");
   auto size = static_cast<std::uint64_t>(facts.st_size);
   // A mapping may have stored bytes behind the end of the file, up to the end of its last page.

@@ -95,7 +95,8 @@ Status check_step(const PivotRoot&, std::size_t, const Observed& observed) {
 Status check_step(const AttachRoot& step, std::size_t, const Observed& observed) {
   const ObservedMount* root = root_mount(observed);
   if (root == nullptr) return differs("root", step.source, "no root mount");
-  if (step.upper_bytes > 0 && root->type != "overlay") return differs("root", "overlay", root->type);
+  if (step.upper_bytes > 0 && root->type != "overlay")
+    return differs("root", "overlay", root->type);
   return {};
 }
 

@@ -1,5 +1,5 @@
-// check: does what /proc shows of a container's init equal its Plan? The last look before a program of
-// the image runs. Pure; shim/apply/observe reads the facts.
+// check: does what /proc shows of a container's init equal its Plan? The last look before a program
+// of the image runs. Pure; shim/apply/observe reads the facts.
 #pragma once
 
 #include <array>
@@ -38,15 +38,15 @@ struct Observed {
   std::uint64_t machine_capabilities = 0;  // what the observer itself could have given
   bool no_new_privileges = false;
   int seccomp_mode = 0;
-  int seccomp_filters = 0;           // loaded by init, the observer's own left out
+  int seccomp_filters = 0;                            // loaded by init, the observer's own left out
   std::map<std::string, NamespaceInodes> namespaces;  // by oci::to_string
   std::vector<ObservedMount> mounts;
   std::map<std::size_t, std::vector<std::uint64_t>> mount_ids;  // by step; 0: path absent
   std::map<std::string, ObservedLimit> limits;                  // by RLIMIT_… name
   int oom_score_adj = 0;
-  std::string exec_label;            // /proc/PID/attr/exec
-  std::vector<int> descriptors;      // beyond 0, 1 and 2, without those that init needs
-  bool in_cgroup = false;            // member of the container's cgroup in every hierarchy
+  std::string exec_label;        // /proc/PID/attr/exec
+  std::vector<int> descriptors;  // beyond 0, 1 and 2, without those that init needs
+  bool in_cgroup = false;        // member of the container's cgroup in every hierarchy
 };
 
 // internal "readback.<step>" with what was planned and what is there.

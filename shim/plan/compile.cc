@@ -31,9 +31,10 @@ Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bu
     step.kind = MountKind::bind;
     step.source = in_bundle(mount.source, bundle);
     if (!step.options.data.empty())
-      return bad_input("oci.mount-option",
-                       "bind mounts take no option \"" + printable(step.options.data[0].first) + "\"",
-                       "remove the option", pointer + "/options");
+      return bad_input(
+          "oci.mount-option",
+          "bind mounts take no option \"" + printable(step.options.data[0].first) + "\"",
+          "remove the option", pointer + "/options");
   } else if (cgroup) {
     step.kind = MountKind::cgroup;
   } else {
@@ -45,8 +46,8 @@ Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bu
 
 Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   for (std::size_t i = 0; i < spec.mounts.size(); ++i)
-    plan.steps.emplace_back(TRY(
-        compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i))));
+    plan.steps.emplace_back(
+        TRY(compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i))));
   for (const DatasetMount& dataset : inputs.datasets)
     plan.steps.emplace_back(AttachMount{
         .kind = MountKind::dataset, .destination = dataset.target, .source = dataset.id});
@@ -59,8 +60,8 @@ void add_default_devices(Plan& plan, const oci::Spec& spec) {
     const char* path;
     int major, minor;
   };
-  constexpr std::array kNodes = {Node{"/dev/null", 1, 3},   Node{"/dev/zero", 1, 5},
-                                 Node{"/dev/full", 1, 7},   Node{"/dev/random", 1, 8},
+  constexpr std::array kNodes = {Node{"/dev/null", 1, 3},    Node{"/dev/zero", 1, 5},
+                                 Node{"/dev/full", 1, 7},    Node{"/dev/random", 1, 8},
                                  Node{"/dev/urandom", 1, 9}, Node{"/dev/tty", 5, 0}};
   const auto asked = [&](const char* path) {
     for (const oci::Device& device : spec.linux.devices)
@@ -75,11 +76,10 @@ void add_default_devices(Plan& plan, const oci::Spec& spec) {
                                           .minor = node.minor,
                                           .file_mode = 0666}});
   for (const oci::Device& device : spec.linux.devices) plan.steps.emplace_back(MakeDevice{device});
-  constexpr std::array kLinks = {std::array{"/proc/self/fd", "/dev/fd"},
-                                 std::array{"/proc/self/fd/0", "/dev/stdin"},
-                                 std::array{"/proc/self/fd/1", "/dev/stdout"},
-                                 std::array{"/proc/self/fd/2", "/dev/stderr"},
-                                 std::array{"pts/ptmx", "/dev/ptmx"}};
+  constexpr std::array kLinks = {
+      std::array{"/proc/self/fd", "/dev/fd"}, std::array{"/proc/self/fd/0", "/dev/stdin"},
+      std::array{"/proc/self/fd/1", "/dev/stdout"}, std::array{"/proc/self/fd/2", "/dev/stderr"},
+      std::array{"pts/ptmx", "/dev/ptmx"}};
   for (const auto& [target, path] : kLinks) plan.steps.emplace_back(MakeSymlink{target, path});
 }
 
@@ -166,8 +166,8 @@ std::string search_path(const std::vector<std::string>& env) {
   return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
-// The order is the kernel's: a filter needs no_new_privs or CAP_SYS_ADMIN, so it is loaded while the
-// capabilities are still there; dropping the bounding set needs CAP_SETPCAP; labels need /proc.
+// The order is the kernel's: a filter needs no_new_privs or CAP_SYS_ADMIN, so it is loaded while
+// the capabilities are still there; dropping the bounding set needs CAP_SETPCAP; labels need /proc.
 Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   const oci::Process& process = *spec.process;
   if (process.oom_score_adj) plan.steps.emplace_back(SetOomScore{*process.oom_score_adj});
@@ -205,7 +205,8 @@ Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs) {
     return unsupported("selinux.mount-label", "labels of mounts are not served by this version",
                        "remove mountLabel", "/linux/mountLabel");
   if (!spec.process)
-    return bad_input("oci.process", "config.json has no process to run", "add a process", "/process");
+    return bad_input("oci.process", "config.json has no process to run", "add a process",
+                     "/process");
   Plan plan;
   add_parent_steps(plan, spec);
   TRY(add_root_steps(plan, spec, inputs));

@@ -17,11 +17,11 @@ struct DatasetMount {
 };
 
 struct Inputs {
-  std::string id;                                // container id; names the keyring
-  std::string bundle;                            // absolute host path; relative sources start here
-  std::uint64_t upper_bytes = 0;                 // size of the job's tmpfs upper; 0: no overlay
+  std::string id;                 // container id; names the keyring
+  std::string bundle;             // absolute host path; relative sources start here
+  std::uint64_t upper_bytes = 0;  // size of the job's tmpfs upper; 0: no overlay
   std::vector<DatasetMount> datasets;
-  std::optional<oci::Seccomp> profile_filter;    // installed besides the container's own
+  std::optional<oci::Seccomp> profile_filter;  // installed besides the container's own
   bool selinux_enabled = false;
 };
 

@@ -20,13 +20,14 @@ struct MountAttributes {
 
 struct MountOptions {
   bool bind = false;
-  bool bind_recursive = false;            // rbind
-  MountAttributes attributes;             // of this mount
-  MountAttributes recursive_attributes;   // rro, rnosuid, …: of this mount and all below it
-  std::uint64_t propagation = 0;          // MS_PRIVATE, MS_SLAVE, …; 0 when not asked
+  bool bind_recursive = false;           // rbind
+  MountAttributes attributes;            // of this mount
+  MountAttributes recursive_attributes;  // rro, rnosuid, …: of this mount and all below it
+  std::uint64_t propagation = 0;         // MS_PRIVATE, MS_SLAVE, …; 0 when not asked
   bool propagation_recursive = false;
-  std::vector<std::string> flags;         // superblock flags: "sync", "dirsync", "lazytime"
-  std::vector<std::pair<std::string, std::string>> data;  // file system's own options; "" = no value
+  std::vector<std::string> flags;  // superblock flags: "sync", "dirsync", "lazytime"
+  std::vector<std::pair<std::string, std::string>>
+      data;  // file system's own options; "" = no value
 };
 
 // unsupported (rule "oci.mount-option") for options that are known and not served.

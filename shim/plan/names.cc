@@ -35,8 +35,7 @@ Result<std::uint64_t> capability_bits(const std::vector<std::string>& names,
     std::string lower = names[i];
     std::transform(lower.begin(), lower.end(), lower.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const int number =
-        lower.starts_with("cap_") ? capng_name_to_capability(lower.c_str() + 4) : -1;
+    const int number = lower.starts_with("cap_") ? capng_name_to_capability(lower.c_str() + 4) : -1;
     if (number < 0)
       return bad_input("oci.capability", "unknown capability \"" + printable(names[i]) + "\"",
                        "see capabilities(7) for the names", pointer + "/" + std::to_string(i));
@@ -54,14 +53,22 @@ Result<int> rlimit_number(const std::string& name) {
 
 std::uint64_t clone_flag(oci::NamespaceType type) {
   switch (type) {
-    case oci::NamespaceType::pid: return CLONE_NEWPID;
-    case oci::NamespaceType::network: return CLONE_NEWNET;
-    case oci::NamespaceType::mount: return CLONE_NEWNS;
-    case oci::NamespaceType::ipc: return CLONE_NEWIPC;
-    case oci::NamespaceType::uts: return CLONE_NEWUTS;
-    case oci::NamespaceType::user: return CLONE_NEWUSER;
-    case oci::NamespaceType::cgroup: return CLONE_NEWCGROUP;
-    case oci::NamespaceType::time: return CLONE_NEWTIME;
+    case oci::NamespaceType::pid:
+      return CLONE_NEWPID;
+    case oci::NamespaceType::network:
+      return CLONE_NEWNET;
+    case oci::NamespaceType::mount:
+      return CLONE_NEWNS;
+    case oci::NamespaceType::ipc:
+      return CLONE_NEWIPC;
+    case oci::NamespaceType::uts:
+      return CLONE_NEWUTS;
+    case oci::NamespaceType::user:
+      return CLONE_NEWUSER;
+    case oci::NamespaceType::cgroup:
+      return CLONE_NEWCGROUP;
+    case oci::NamespaceType::time:
+      return CLONE_NEWTIME;
   }
   return 0;
 }

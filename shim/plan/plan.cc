@@ -11,11 +11,11 @@ namespace {
 template <class S>
 struct Traits;
 
-#define CASEMATE_STEP(Type, name, who)                       \
-  template <>                                                \
-  struct Traits<Type> {                                      \
-    static constexpr std::string_view kName = name;          \
-    static constexpr Executor kExecutor = Executor::who;     \
+#define CASEMATE_STEP(Type, name, who)                   \
+  template <>                                            \
+  struct Traits<Type> {                                  \
+    static constexpr std::string_view kName = name;      \
+    static constexpr Executor kExecutor = Executor::who; \
   };
 CASEMATE_STEP(CreateCgroup, "cgroup", parent)
 CASEMATE_STEP(Namespaces, "namespaces", parent)
@@ -59,8 +59,7 @@ Json device_json(const oci::Device& device) {
 
 Json maps_json(const std::vector<oci::IdMapping>& maps) {
   Json json = Json::array();
-  for (const oci::IdMapping& map : maps)
-    json.push_back({map.container_id, map.host_id, map.size});
+  for (const oci::IdMapping& map : maps) json.push_back({map.container_id, map.host_id, map.size});
   return json;
 }
 
@@ -169,7 +168,9 @@ Json body(const Namespaces& s) {
     all.push_back({{"type", oci::to_string(one.type)}, {"path", one.path}});
   return {{"all", std::move(all)}};
 }
-Json body(const IdMaps& s) { return {{"uids", maps_json(s.uids)}, {"gids", maps_json(s.gids)}}; }
+Json body(const IdMaps& s) {
+  return {{"uids", maps_json(s.uids)}, {"gids", maps_json(s.gids)}};
+}
 Json body(const TimeOffsets& s) {
   return {{"monotonic", offset_json(s.monotonic)}, {"boottime", offset_json(s.boottime)}};
 }
@@ -190,10 +191,14 @@ Json body(const AttachRoot& s) {
 }
 std::string_view kind_name(MountKind kind) {
   switch (kind) {
-    case MountKind::filesystem: return "filesystem";
-    case MountKind::bind: return "bind";
-    case MountKind::cgroup: return "cgroup";
-    case MountKind::dataset: return "dataset";
+    case MountKind::filesystem:
+      return "filesystem";
+    case MountKind::bind:
+      return "bind";
+    case MountKind::cgroup:
+      return "cgroup";
+    case MountKind::dataset:
+      return "dataset";
   }
   return "filesystem";
 }
@@ -214,32 +219,54 @@ Json body(const AttachMount& s) {
           {"flags", o.flags},
           {"data", o.data}};
 }
-Json body(const MakeDevice& s) { return device_json(s.device); }
-Json body(const MakeSymlink& s) { return {{"target", s.target}, {"path", s.path}}; }
+Json body(const MakeDevice& s) {
+  return device_json(s.device);
+}
+Json body(const MakeSymlink& s) {
+  return {{"target", s.target}, {"path", s.path}};
+}
 Json body(const AttachConsole& s) {
   if (!s.size) return Json::object();
   return {{"height", s.size->height}, {"width", s.size->width}};
 }
-Json body(const PivotRoot&) { return Json::object(); }
+Json body(const PivotRoot&) {
+  return Json::object();
+}
 Json body(const SetHostname& s) {
   return {{"hostname", s.hostname}, {"domainname", s.domainname}};
 }
-Json body(const WriteSysctl& s) { return {{"key", s.key}, {"value", s.value}}; }
-Json body(const ReadonlyPath& s) { return {{"path", s.path}}; }
-Json body(const MaskPath& s) { return {{"path", s.path}}; }
-Json body(const RootReadonly&) { return Json::object(); }
-Json body(const SetOomScore& s) { return {{"score", s.score}}; }
+Json body(const WriteSysctl& s) {
+  return {{"key", s.key}, {"value", s.value}};
+}
+Json body(const ReadonlyPath& s) {
+  return {{"path", s.path}};
+}
+Json body(const MaskPath& s) {
+  return {{"path", s.path}};
+}
+Json body(const RootReadonly&) {
+  return Json::object();
+}
+Json body(const SetOomScore& s) {
+  return {{"score", s.score}};
+}
 Json body(const SetRlimit& s) {
   return {{"type", s.limit.type}, {"soft", s.limit.soft}, {"hard", s.limit.hard}};
 }
-Json body(const SetLabel& s) { return {{"process", s.process_label}}; }
-Json body(const NewKeyring& s) { return {{"name", s.name}}; }
-Json body(const NoNewPrivileges&) { return Json::object(); }
+Json body(const SetLabel& s) {
+  return {{"process", s.process_label}};
+}
+Json body(const NewKeyring& s) {
+  return {{"name", s.name}};
+}
+Json body(const NoNewPrivileges&) {
+  return Json::object();
+}
 Json rule_json(const oci::SeccompRule& rule) {
   Json args = Json::array();
   for (const oci::SeccompArg& arg : rule.args)
-    args.push_back({{"index", arg.index}, {"value", arg.value}, {"valueTwo", arg.value_two},
-                    {"op", arg.op}});
+    args.push_back(
+        {{"index", arg.index}, {"value", arg.value}, {"valueTwo", arg.value_two}, {"op", arg.op}});
   Json json = {{"names", rule.names}, {"action", rule.action}, {"args", std::move(args)}};
   put(json, "errnoRet", rule.errno_ret);
   return json;
@@ -268,9 +295,15 @@ Json body(const SetCapabilities& s) {
           {"permitted", s.permitted},
           {"ambient", s.ambient}};
 }
-Json body(const SetWorkingDirectory& s) { return {{"path", s.path}}; }
-Json body(const ResolveProgram& s) { return {{"name", s.name}, {"searchPath", s.search_path}}; }
-Json body(const Execute& s) { return {{"args", s.args}, {"env", s.env}}; }
+Json body(const SetWorkingDirectory& s) {
+  return {{"path", s.path}};
+}
+Json body(const ResolveProgram& s) {
+  return {{"name", s.name}, {"searchPath", s.search_path}};
+}
+Json body(const Execute& s) {
+  return {{"args", s.args}, {"env", s.env}};
+}
 
 }  // namespace
 
@@ -305,6 +338,8 @@ Json Plan::to_json() const {
   return {{"version", 1}, {"steps", std::move(all)}};
 }
 
-std::string Plan::digest() const { return "sha256:" + sha256_hex(dump(to_json())); }
+std::string Plan::digest() const {
+  return "sha256:" + sha256_hex(dump(to_json()));
+}
 
 }  // namespace casemate::plan

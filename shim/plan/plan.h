@@ -1,6 +1,6 @@
-// The Plan: everything that create will do to the machine, as ordered immutable data. It is made from
-// the bounded Spec by compile(), executed by shim/apply, compared with what /proc shows by check(),
-// and written to plan.json; its digest goes into the audit log and the receipt.
+// The Plan: everything that create will do to the machine, as ordered immutable data. It is made
+// from the bounded Spec by compile(), executed by shim/apply, compared with what /proc shows by
+// check(), and written to plan.json; its digest goes into the audit log and the receipt.
 #pragma once
 
 #include <cstdint>
@@ -105,7 +105,8 @@ struct SetCapabilities {  // bit n is capability n
 struct SetWorkingDirectory {
   std::string path;
 };
-struct ResolveProgram {  // looks the program up, as the container's user, before filters are in force
+struct ResolveProgram {  // looks the program up, as the container's user, before filters are in
+                         // force
   std::string name;
   std::string search_path;  // of PATH in the container's environment
 };

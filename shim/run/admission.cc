@@ -51,9 +51,10 @@ Status choose_profile(Runtime& runtime, Admission& admission) {
 Status verify_rootfs(Runtime& runtime, const oci::Spec& spec, Admission& admission) {
   if (admission.profile.image.level == policy::ImageLevel::none) return {};
   if (!admission.job)
-    return denied("image.job", "profile " + admission.profile.name +
-                                   " verifies the image, and no job request names one",
-                  "start the container with a signed job request");
+    return denied(
+        "image.job",
+        "profile " + admission.profile.name + " verifies the image, and no job request names one",
+        "start the container with a signed job request");
   const int rootfs = TRY(admission.paths.fd(spec.root.path));
   admission.image = TRY(verify_image(runtime, admission.job->request, admission.profile, rootfs,
                                      mount_points_of(spec)));
@@ -133,8 +134,8 @@ Result<LoadedProfile> load_profile(Runtime& runtime, const std::string& name) {
     LoadedProfile loaded;
     loaded.profile = TRY(policy::parse_profile(*text));
     if (loaded.profile.name != name)
-      return bad_input("profile.name", "the file of profile " + name + " calls itself " +
-                                           loaded.profile.name,
+      return bad_input("profile.name",
+                       "the file of profile " + name + " calls itself " + loaded.profile.name,
                        "rename the file or the profile", "/name");
     loaded.digest = "sha256:" + sha256_hex(*text);
     return loaded;
@@ -149,7 +150,8 @@ Result<Admission> admit(Runtime& runtime, const CreateRequest& request) {
   if (spec.linux.cgroups_path.empty())
     spec.linux.cgroups_path = default_cgroup(runtime.settings, request.id);
   if (!spec.process)
-    return bad_input("oci.process", "config.json has no process to run", "add a process", "/process");
+    return bad_input("oci.process", "config.json has no process to run", "add a process",
+                     "/process");
   if (runtime.settings.systemd_cgroup)
     return unsupported("cgroup.systemd", "the systemd cgroup manager is not served by this version",
                        "use the cgroupfs manager");

@@ -117,12 +117,11 @@ void reap(pid_t child) {
   constexpr int kPatienceMs = 15'000;
   const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
   pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-  if (pidfd && ::poll(&ended, 1, kPatienceMs) > 0)
-    static_cast<void>(::waitpid(child, nullptr, 0));
+  if (pidfd && ::poll(&ended, 1, kPatienceMs) > 0) static_cast<void>(::waitpid(child, nullptr, 0));
 }
 
-// The warden has seen our end of the socket close and undoes everything; the attempt is over when it
-// is.
+// The warden has seen our end of the socket close and undoes everything; the attempt is over when
+// it is.
 void await_roll_back(pid_t warden, pid_t init) {
   for (const pid_t child : {warden, init})
     if (child > 0) reap(child);
@@ -139,7 +138,8 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   auto cgroup = TRY(stage_cgroup(runtime, admission, warden));
   apply::Prepared prepared =
       TRY(stage_mounts(runtime, admission, cgroup, std::move(staged), warden));
-  const Launched launched = TRY(launch(runtime, admission, std::move(prepared), cgroup, warden, pid));
+  const Launched launched =
+      TRY(launch(runtime, admission, std::move(prepared), cgroup, warden, pid));
   TRY(directory.save_plan(admission.plan.to_json()));
   TRY(directory.save_state(state_record(admission, warden, launched.pid)));
   TRY(warden.facts({{"datasets", datasets}}));
@@ -161,9 +161,8 @@ Result<WardenClient> open_warden(Runtime& runtime, const Admission& admission,
 }
 
 Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
-  ContainerDir directory =
-      TRY(ContainerDir::create(runtime.kernel, runtime.config.paths.state, runtime.settings.root,
-                               admission.request.id));
+  ContainerDir directory = TRY(ContainerDir::create(runtime.kernel, runtime.config.paths.state,
+                                                    runtime.settings.root, admission.request.id));
   admission.request.directory = directory.fd();
   auto opened = open_warden(runtime, admission, directory);
   if (!opened) {
@@ -175,7 +174,9 @@ Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
   pid_t pid = -1;
   const Status done = launch_and_commit(runtime, admission, directory, warden, pid);
   if (done) return Created{std::move(directory), std::move(warden), pid, warden_pid};
-  { const WardenClient let_go = std::move(warden); }
+  {
+    const WardenClient let_go = std::move(warden);
+  }
   await_roll_back(warden_pid, pid);
   return std::unexpected(done.error());
 }

@@ -1,5 +1,5 @@
-// create: NEW -> VERIFIED -> STAGED -> CREATED. Either the container stands and its warden holds it,
-// or nothing is left of the attempt.
+// create: NEW -> VERIFIED -> STAGED -> CREATED. Either the container stands and its warden holds
+// it, or nothing is left of the attempt.
 #pragma once
 
 #include "shim/run/admission.h"

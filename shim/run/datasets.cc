@@ -25,8 +25,8 @@ Result<Json> tenant_keys(Runtime& runtime, const std::string& name) {
   Json keys = Json::array();
   if (tenant == nullptr) return keys;
   for (const std::string& path : tenant->keys)
-    keys.push_back({{"name", name},
-                    {"pem", TRY(fs::read_trusted_file(runtime.kernel, path, kMaxKey))}});
+    keys.push_back(
+        {{"name", name}, {"pem", TRY(fs::read_trusted_file(runtime.kernel, path, kMaxKey))}});
   return keys;
 }
 

@@ -54,9 +54,9 @@ Status check(Runtime& runtime, const oci::Hook& hook, const apply::HostPaths& pa
     if (listed.path != leads_to->second || !listed.sha256) continue;
     const std::string found = TRY(digest_of(runtime, TRY(paths.fd(hook.path))));
     if (found == *listed.sha256) continue;
-    return denied("hooks.digest", "hook " + leads_to->second + " is not the program that the host allows",
-                  "if it was updated on purpose, put its new sha256 into the host configuration",
-                  "/hooks");
+    return denied(
+        "hooks.digest", "hook " + leads_to->second + " is not the program that the host allows",
+        "if it was updated on purpose, put its new sha256 into the host configuration", "/hooks");
   }
   return {};
 }

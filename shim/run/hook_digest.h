@@ -7,9 +7,9 @@
 
 namespace casemate::run {
 
-// For every hook whose program the host configuration lists with a sha256: denied "hooks.digest" when
-// the program is another one. A digest is computed once and remembered for (device, inode, change
-// time, size): nobody can change the file and keep these.
+// For every hook whose program the host configuration lists with a sha256: denied "hooks.digest"
+// when the program is another one. A digest is computed once and remembered for (device, inode,
+// change time, size): nobody can change the file and keep these.
 Status check_hook_digests(Runtime& runtime, const oci::Spec& spec, const apply::HostPaths& paths);
 
 }  // namespace casemate::run

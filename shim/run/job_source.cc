@@ -35,7 +35,8 @@ Result<std::optional<std::string>> find_job(Runtime& runtime, oci::Spec& spec) {
                                                          : mounted;
   if (sources == 0) return std::optional<std::string>();
   if (!path.starts_with('/'))
-    return bad_input("job.source", "job request \"" + path + "\" is neither JSON nor an absolute path",
+    return bad_input("job.source",
+                     "job request \"" + path + "\" is neither JSON nor an absolute path",
                      "give the signed request or where it is");
   return TRY(fs::read_file(runtime.kernel, path, kMaxJob));
 }

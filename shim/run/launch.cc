@@ -28,11 +28,10 @@ Status refuse_own_namespace(sys::Kernel& kernel, const oci::Namespace& asked, in
   const std::string own = std::string("/proc/self/ns/") + apply::proc_name(asked.type);
   const struct stat host = TRY(kernel.fstatat(AT_FDCWD, own, 0));
   if (wanted.st_dev != host.st_dev || wanted.st_ino != host.st_ino) return {};
-  return denied("namespaces.host-path",
-                asked.path + " is the host's " + std::string(oci::to_string(asked.type)) +
-                    " namespace",
-                "join a namespace of another container, or ask for a new one",
-                "/linux/namespaces");
+  return denied(
+      "namespaces.host-path",
+      asked.path + " is the host's " + std::string(oci::to_string(asked.type)) + " namespace",
+      "join a namespace of another container, or ask for a new one", "/linux/namespaces");
 }
 
 Result<NamespacePlan> plan_namespaces(sys::Kernel& kernel, const plan::Plan& plan) {
@@ -195,8 +194,7 @@ Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgrou
   TRY(run_parent_hooks(runtime, admission, launched.pid));
   TRY(kernel.write(launched.sync_socket.get(), "g"));
   const auto deadline = runtime.settings.init_deadline;
-  const InitMessage attached =
-      TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
+  const InitMessage attached = TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
   init.attached = TRY(parse_attached(attached.text));
   TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
   return read_back(runtime, admission, cgroup, init);
@@ -242,7 +240,8 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   pid = child.pid;
   apply::InitIdentity init{.pid = child.pid};
   init.own_descriptors = {init_sync.get(), init_start.get()};
-  for (int fd = 3; fd < 3 + admission.request.preserve_fds; ++fd) init.own_descriptors.push_back(fd);
+  for (int fd = 3; fd < 3 + admission.request.preserve_fds; ++fd)
+    init.own_descriptors.push_back(fd);
   init_sync.reset();
   init_start.reset();
   TRY(warden.hold_init(child.pid, child.pidfd.get(), start.get()));

@@ -1,5 +1,5 @@
-// launch: clones init into its namespaces, gives it its ids and cgroup, waits until the container is
-// built and reads it back. Nothing of the image has run when it returns.
+// launch: clones init into its namespaces, gives it its ids and cgroup, waits until the container
+// is built and reads it back. Nothing of the image has run when it returns.
 #pragma once
 
 #include "shim/apply/init_context.h"

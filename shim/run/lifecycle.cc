@@ -82,11 +82,10 @@ Status send_signal(Runtime& runtime, ContainerDir& directory, int signal) {
 Status kill_one(Runtime& runtime, ContainerDir& directory, const std::string& id, int signal) {
   const Json now = TRY(state_of(runtime, directory));
   const std::string status = now.value("status", "");
-  if (status == "stopped")
-    return not_running(id);
+  if (status == "stopped") return not_running(id);
   const Status sent = send_signal(runtime, directory, signal);
-  const bool ended = !sent && (sent.error().rule == "container.stopped" ||
-                               sent.error().rule == "warden.gone");
+  const bool ended =
+      !sent && (sent.error().rule == "container.stopped" || sent.error().rule == "warden.gone");
   return ended ? not_running(id) : sent;
 }
 
@@ -135,8 +134,8 @@ Status remove(Runtime& runtime, const std::string& id, bool force) {
 
 Result<std::vector<Listed>> list(Runtime& runtime) {
   std::vector<Listed> all;
-  const auto ids = TRY(
-      ContainerDir::list(runtime.kernel, runtime.config.paths.state, runtime.settings.root));
+  const auto ids =
+      TRY(ContainerDir::list(runtime.kernel, runtime.config.paths.state, runtime.settings.root));
   for (const std::string& id : ids) {
     auto directory = find_container(runtime, id);
     if (!directory) continue;  // ended meanwhile

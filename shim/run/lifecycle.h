@@ -17,7 +17,8 @@ Status start(Runtime& runtime, const std::string& id);
 Result<Json> state(Runtime& runtime, const std::string& id);
 
 // `signal`: a number, or a name with or without SIG. `all`: every process of the container.
-// bad_input "container.not-running" when init is dead (with `all` that is success, as engines expect).
+// bad_input "container.not-running" when init is dead (with `all` that is success, as engines
+// expect).
 Status kill(Runtime& runtime, const std::string& id, const std::string& signal, bool all);
 
 // Removes a stopped container, and with `force` ends it first. Waits until its data is wiped. With

@@ -36,7 +36,8 @@ void Progress::done(std::string_view what) {
 
 warden::EvidencePaths Runtime::evidence() const {
   const std::string& data = config.paths.data;
-  return {.audit = data + "/audit/audit.jsonl", .receipts = data + "/receipts", .keys = data + "/keys"};
+  return {
+      .audit = data + "/audit/audit.jsonl", .receipts = data + "/receipts", .keys = data + "/keys"};
 }
 
 Result<Runtime> make_runtime(sys::Kernel& kernel, Settings settings) {

@@ -45,7 +45,9 @@ struct Runtime {
   policy::HostConfig config;
   Progress progress;
 
-  std::string program(std::string_view name) const { return settings.programs + "/" + std::string(name); }
+  std::string program(std::string_view name) const {
+    return settings.programs + "/" + std::string(name);
+  }
   warden::EvidencePaths evidence() const;
 };
 

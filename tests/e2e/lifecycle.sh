@@ -113,8 +113,10 @@ expect_same "$W/before" 'hooks'
 
 if is_casemate; then
   step 'create killed at any moment leaves nothing that delete --force does not remove'
+  mapfile -t arguments < <(runtime_arguments)
   for delay in 0 1 2 3 4 5 6 8 10 12 15 20 30; do
-    runtime create --bundle "$W/bundle" cut >/dev/null 2>&1 </dev/null &
+    # Not through runtime(): the pid is to be the runtime's, not a shell's around it.
+    "$RUNTIME" "${arguments[@]}" create --bundle "$W/bundle" cut >/dev/null 2>&1 </dev/null &
     victim=$!
     sleep "0.$(printf '%03d' "$delay")"
     kill -KILL "$victim" 2>/dev/null || true

@@ -34,8 +34,11 @@ expect_evidence 2
 
 # start_sleeper NAME: runs a job that sleeps, in the background; its caller's pid in $CALLER.
 start_sleeper() {
+  local arguments
   python_job "$1" "$SLEEPER"
-  runtime run --bundle "$W/$1" --job "$W/$1.job" "$1" >"$W/$1.out" 2>"$W/$1.err" </dev/null &
+  mapfile -t arguments < <(runtime_arguments)
+  # Not through runtime(): the pid is to be the runtime's, not a shell's around it.
+  "$RUNTIME" "${arguments[@]}" run --bundle "$W/$1" --job "$W/$1.job" "$1" >"$W/$1.out" 2>"$W/$1.err" </dev/null &
   CALLER=$!
   wait_until 20 grep -q up "$W/$1.out" || fail "the job did not start: $(cat "$W/$1.err")"
 }

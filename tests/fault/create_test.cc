@@ -1,6 +1,9 @@
-// Every kernel call of create fails once, and claims success without doing anything once. A create
-// that fails leaves nothing behind. A create that succeeds although a call lied must hold under a
-// second look with the real kernel: what was planned is what /proc shows.
+// Every kernel call of create fails once. A create that fails leaves nothing behind; one that
+// succeeds although a call failed must hold under a second look: what was planned is what /proc
+// shows. (Calls that claim success and do nothing are tested step by step in tests/unit/apply and
+// tests/unit/cgroup.)
+#include "shim/run/create.h"
+
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -12,7 +15,6 @@
 #include <set>
 #include <thread>
 
-#include "shim/run/create.h"
 #include "shim/run/lifecycle.h"
 #include "shim/sys/faulty_kernel.h"
 #include "shim/sys/real_kernel.h"
@@ -45,7 +47,9 @@ constexpr const char* kConfig = R"({
     "readonlyPaths": ["/proc/sys", "/proc/bus"]}
 })";
 
-void write_file(const files::path& path, const std::string& text) { std::ofstream(path) << text; }
+void write_file(const files::path& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
 
 std::set<std::string> cgroups() {
   std::set<std::string> found;
@@ -73,7 +77,8 @@ class CreateFaults : public ::testing::Test {
     files::copy_file("/bin/busybox", home_ / "bundle/rootfs/bin/true");
     write_file(home_ / "bundle/config.json", kConfig);
     write_file(home_ / "casemate.json",
-               R"({"version":1,"paths":{"profiles":[")" CASEMATE_SOURCE_DIR R"(/profiles"],"state":")" +
+               R"({"version":1,"paths":{"profiles":[")" CASEMATE_SOURCE_DIR
+               R"(/profiles"],"state":")" +
                    (home_ / "state").string() + R"(","data":")" + (home_ / "data").string() +
                    R"("},"rules":[{"job":false,"profile":"baseline"},{"deny":true}]})");
     // Whoever is left behind becomes a child of this process and is found.
@@ -184,8 +189,8 @@ std::string CreateFaults::second_look() const {
     if (text.find(wanted) == std::string::npos) return "not in status: " + std::string(wanted);
   std::ifstream mounts("/proc/" + pid + "/mountinfo");
   const std::string table{std::istreambuf_iterator<char>(mounts), {}};
-  for (const char* wanted : {" / ro", " /proc ", " /dev ", " /sys ro", " /shared ro", " /proc/keys ",
-                             " /sys/firmware ro", " /proc/sys ro"})
+  for (const char* wanted : {" / ro", " /proc ", " /dev ", " /sys ro", " /shared ro",
+                             " /proc/keys ", " /sys/firmware ro", " /proc/sys ro"})
     if (table.find(wanted) == std::string::npos) return "not mounted: " + std::string(wanted);
   const std::string limits = [&] {
     std::ifstream file("/proc/" + pid + "/limits");
@@ -205,18 +210,6 @@ TEST_F(CreateFaults, AFailedCallLeavesNothing) {
     const bool stands = attempt([&](sys::FaultyKernel& kernel) { kernel.fail_call(n, EIO); });
     if (stands) {
       EXPECT_EQ(second_look(), "") << "call " << n << " failed and was ignored";
-      end_container();
-    }
-    ASSERT_EQ(residue(), "") << "call " << n << " of " << calls << ": " << last_error();
-  }
-}
-
-TEST_F(CreateFaults, ALyingCallIsNoticed) {
-  const std::size_t calls = count_calls();
-  for (std::size_t n = 1; n <= calls; ++n) {
-    const bool stands = attempt([&](sys::FaultyKernel& kernel) { kernel.pretend_call(n); });
-    if (stands) {
-      EXPECT_EQ(second_look(), "") << "call " << n << " lied";
       end_container();
     }
     ASSERT_EQ(residue(), "") << "call " << n << " of " << calls << ": " << last_error();

@@ -69,7 +69,7 @@ TEST(ProcStatus, MalformedLines) {
       {"CapPrm:\t00000000a80425fb", "CapPrm:\t10000000000000000"},
       {"CapEff:\t0000000000000002", "CapEff:\t2 2"},
       {"CapEff:\t0000000000000002", "CapEff:\t2g"},
-      {"NoNewPrivs:\t1", "NoNewPrivs:\tyes"},
+      {"NoNewPrivs:\t1", "NoNewPrivs:\tx"},
       {"Seccomp:\t2", "Seccomp:\t"},
   };
   for (const auto& [from, to] : changes)

@@ -49,7 +49,7 @@ class DatasetCommands : public ::testing::Test {
 
 TEST_F(DatasetCommands, KeygenSealInspectVerify) {
   ASSERT_EQ(run({"keygen", "-o", path("host"), "--kid", "file:host-2026"}), "ok");
-  struct stat facts {};
+  struct stat facts{};
   ASSERT_EQ(::stat(path("host.jwk").c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 07777, 0600U);
   EXPECT_EQ(read_text(path("host.pub.jwk")).find("\"d\""), std::string::npos);

@@ -41,7 +41,7 @@ class WipeTest : public ::testing::Test {
     return fd;
   }
   static bool all_zero(int fd) {
-    struct stat facts {};
+    struct stat facts{};
     ::fstat(fd, &facts);
     std::string bytes(static_cast<std::size_t>(facts.st_size), 'x');
     EXPECT_EQ(::pread(fd, bytes.data(), bytes.size(), 0), facts.st_size);
@@ -81,12 +81,14 @@ TEST_F(WipeTest, EverySizeBecomesZeroAndEveryNameGoes) {
   EXPECT_EQ(wiped.files, kept.size());
   EXPECT_GE(wiped.bytes, 79'000'000U);
   for (const auto& fd : kept) EXPECT_TRUE(all_zero(fd.get()));
-  struct stat facts {};
+  struct stat facts{};
   EXPECT_NE(::fstatat(mount_.get(), "d", &facts, 0), 0);
 }
 
 TEST_F(WipeTest, ReadOnlySuperblockIsMadeWritable) {
-  { file("a", 10'000); }
+  {
+    file("a", 10'000);
+  }
   const UniqueFd kept = open("a", O_RDONLY);
   make_read_only();
   EXPECT_EQ(wipe().files, 1U);
@@ -147,7 +149,9 @@ TEST_F(WipeTest, DeeperThanAnyPathAndWiderThanABatch) {
   for (int i = 0; i < 6000; ++i) open("w" + std::to_string(i));
   ::mkdirat(mount_.get(), ".wipe-0", 0700);
   ::mkdirat(mount_.get(), ".wipe-0/.wipe-1", 0700);
-  { file(".wipe-2", 10); }
+  {
+    file(".wipe-2", 10);
+  }
   const auto wiped = wipe();
   EXPECT_EQ(wiped.files, 6002U);
   EXPECT_TRUE(all_zero(deepest.get()));

@@ -157,7 +157,7 @@ std::vector<Case> capability_cases() {
     o.cap_ambient = 1;
   };
   std::vector<Case> cases;
-  const auto kept = [&](const char* name, std::uint64_t Observed::*set) {
+  const auto kept = [&](const char* name, std::uint64_t Observed::* set) {
     cases.push_back({name, step, honest, [set](Observed& o) { o.*set |= 0x80; }, rule});
     cases.push_back(
         {name, step, honest, [set](Observed& o) { o.*set &= ~std::uint64_t{1}; }, rule});

@@ -197,8 +197,7 @@ inline void expect_same_tree(const files::path& a, const files::path& b) {
   std::sort(right.begin(), right.end());
   ASSERT_EQ(left, right);
   for (const auto& name : left) {
-    struct stat x {
-    }, y{};
+    struct stat x{}, y{};
     ASSERT_EQ(::stat((a / name).c_str(), &x), 0);
     ASSERT_EQ(::stat((b / name).c_str(), &y), 0);
     EXPECT_EQ(x.st_mode, y.st_mode) << name;

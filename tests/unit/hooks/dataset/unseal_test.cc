@@ -72,7 +72,7 @@ class Unseal : public ::testing::Test {
 
 std::string read_beneath(int directory, const char* path) {
   const UniqueFd fd(::openat(directory, path, O_RDONLY | O_CLOEXEC));
-  struct stat facts {};
+  struct stat facts{};
   if (!fd || ::fstat(fd.get(), &facts) != 0) return "<" + std::string(strerror(errno)) + ">";
   std::string out(static_cast<std::size_t>(facts.st_size), '\0');
   const ssize_t got = ::pread(fd.get(), out.data(), out.size(), 0);
@@ -99,7 +99,7 @@ TEST_F(Unseal, FilesArriveReadOnlyAndTheHostSeesNoMount) {
 
   EXPECT_EQ(read_beneath(job, "labels"), "0 1 2\n");
   EXPECT_TRUE(read_beneath(job, "images/one") == read_text(source_ / "images/one"));
-  struct stat facts {};
+  struct stat facts{};
   ASSERT_EQ(::fstatat(job, "labels", &facts, 0), 0);
   EXPECT_EQ(facts.st_uid, 4242U);
   EXPECT_EQ(facts.st_gid, 4343U);
@@ -114,7 +114,7 @@ TEST_F(Unseal, FilesArriveReadOnlyAndTheHostSeesNoMount) {
     EXPECT_EQ(::openat(mount, "labels", O_RDWR), -1);
     EXPECT_EQ(errno, EROFS);
   }
-  struct statvfs mount {};
+  struct statvfs mount{};
   ASSERT_EQ(::fstatvfs(job, &mount), 0);
   constexpr unsigned long kWanted = ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC;
   EXPECT_EQ(mount.f_flag & kWanted, kWanted);

@@ -52,7 +52,7 @@ TEST(TestVector, OpensToTheDocumentedContent) {
   std::string numbers;
   for (int i = 1; i <= 2000; ++i) numbers += std::to_string(i) + "\n";
   EXPECT_EQ(read_text(out / "images/numbers"), numbers);
-  struct stat facts {};
+  struct stat facts{};
   ASSERT_EQ(::stat((out / "images/numbers").c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode, 0100640U);
   EXPECT_EQ(facts.st_mtim.tv_sec, 1767323045);  // 2026-01-02T03:04:05Z

@@ -6,7 +6,7 @@ PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libseccomp-dev libcap-ng-dev li
   libipsec-mb-dev)
 # mmdebstrap makes the training image, jq writes its JSON.
 PACKAGES_DEMO=(mmdebstrap jq openssl)
-PACKAGES_TEST=(jose docker.io containerd podman conmon runc crun busybox-static age strace
+PACKAGES_TEST=(groff-base jose docker.io containerd podman conmon runc crun busybox-static age strace
   iptables iproute2 procps git hyperfine python3-minimal codespell shellcheck ccache
   clang-19 clang-tidy-19 clang-format-19)
 

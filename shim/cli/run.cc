@@ -5,13 +5,11 @@
 #include "shim/cli/create_options.h"
 #include "shim/run/create.h"
 #include "shim/run/lifecycle.h"
-#include "shim/warden/reconcile.h"
 
 namespace casemate::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kStartDeadline{30'000};
-constexpr std::chrono::milliseconds kWipeDeadline{600'000};
 
 // Every signal but those that concern this process alone goes on to the container.
 class SignalRelay {
@@ -54,11 +52,14 @@ void report_end(run::Runtime& runtime, const warden::EndRecord& end) {
 
 // A job whose data may not be wiped, or that left no receipt, has not ended well whatever it says.
 Result<int> finish(run::Runtime& runtime, run::Created& created, int code) {
-  TRY(warden::await_wiped(runtime.kernel, created.directory, kWipeDeadline));
-  const auto end = TRY(created.directory.load_result());
-  if (end) report_end(runtime, *end);
-  TRY(created.directory.remove());
-  if (end && !end->problem.empty())
+  std::optional<warden::EndRecord> end;
+  TRY(run::settle(runtime, created.directory, [&]() -> Status {
+    end = TRY(created.directory.load_result());
+    return {};
+  }));
+  if (!end) return code;  // a delete was quicker
+  report_end(runtime, *end);
+  if (!end->problem.empty())
     return internal("container.end", "the container's end left a problem: " + end->problem,
                     "see the audit log");
   return code;

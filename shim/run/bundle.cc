@@ -38,8 +38,12 @@ std::vector<std::string> host_paths_of(const oci::Spec& spec) {
 }  // namespace
 
 Result<oci::Spec> load_spec(sys::Kernel& kernel, const std::string& bundle) {
-  oci::Spec spec =
-      TRY(oci::parse_spec(TRY(fs::read_file(kernel, bundle + "/config.json", kMaxConfig))));
+  auto text = fs::read_file(kernel, bundle + "/config.json", kMaxConfig);
+  if (!text && text.error().sys_errno == ENOENT)
+    return bad_input("bundle.config", "there is no " + bundle + "/config.json",
+                     "name the bundle's folder with --bundle");
+  if (!text) return std::unexpected(std::move(text.error()));
+  oci::Spec spec = TRY(oci::parse_spec(*text));
   make_absolute(spec.root.path, bundle);
   for (oci::Mount& mount : spec.mounts)
     if (is_bind(mount)) make_absolute(mount.source, bundle);

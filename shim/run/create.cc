@@ -173,6 +173,7 @@ Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
   const pid_t warden_pid = warden.warden_pid();
   pid_t pid = -1;
   const Status done = launch_and_commit(runtime, admission, directory, warden, pid);
+  if (done) TRY(directory.let_go_of_life_lock());
   if (done) return Created{std::move(directory), std::move(warden), pid, warden_pid};
   {
     const WardenClient let_go = std::move(warden);

@@ -1,11 +1,14 @@
 #include "shim/run/lifecycle.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <thread>
 
+#include "shim/base/clock.h"
 #include "shim/cgroup/cgroup.h"
 #include "shim/warden/container_dir.h"
 #include "shim/warden/journal.h"
@@ -89,15 +92,45 @@ Status kill_one(Runtime& runtime, ContainerDir& directory, const std::string& id
   return ended ? not_running(id) : sent;
 }
 
+// A create that is still at work has no control socket yet: it commits soon, or its warden undoes
+// it.
 Status end_by_force(Runtime& runtime, ContainerDir& directory) {
-  auto warden = WardenClient::connect(runtime.kernel, directory.fd());
-  if (!warden) return {};  // nobody left to ask: await_wiped() reconciles
-  const Status killed = warden->kill(SIGKILL);
-  if (killed || killed.error().rule == "container.stopped") return {};
-  return killed;
+  const std::int64_t deadline = monotonic_ns() + std::chrono::nanoseconds(kStartDeadline).count();
+  while (TRY(directory.alive())) {
+    auto warden = WardenClient::connect(runtime.kernel, directory.fd());
+    if (warden) {
+      const Status killed = warden->kill(SIGKILL);
+      const bool ended = !killed && (killed.error().rule == "container.stopped" ||
+                                     killed.error().rule == "warden.gone");
+      return ended ? Status() : killed;
+    }
+    if (monotonic_ns() > deadline)
+      return internal("container.creating", "the container's create does not come to an end");
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return {};  // nobody left to ask: await_wiped() reconciles
+}
+
+// A create that was killed before its warden held anything left a directory and nothing to wipe.
+Status await_end(Runtime& runtime, ContainerDir& directory) {
+  const Status wiped = warden::await_wiped(runtime.kernel, directory, kWipeDeadline);
+  const bool nothing_held = !wiped && wiped.error().sys_errno == ENOENT;
+  if (nothing_held && !TRY(directory.alive())) return {};
+  return wiped;
 }
 
 }  // namespace
+
+Status settle(Runtime& runtime, ContainerDir& directory, const std::function<Status()>& look) {
+  // Whoever comes second finds a directory without a name, in which nothing can be made any more.
+  const auto lock = directory.lock();
+  if (!lock && lock.error().sys_errno == ENOENT) return {};
+  if (!lock) return std::unexpected(lock.error());
+  if (TRY(runtime.kernel.fstatat(directory.fd(), "", AT_EMPTY_PATH)).st_nlink == 0) return {};
+  TRY(await_end(runtime, directory));
+  TRY(look());
+  return directory.remove();
+}
 
 Status start(Runtime& runtime, const std::string& id) {
   ContainerDir directory = TRY(find_container(runtime, id));
@@ -128,8 +161,7 @@ Status remove(Runtime& runtime, const std::string& id, bool force) {
   if (status != "stopped" && status != "created" && !force)
     return wrong_state(id, status, "stopped");
   if (status != "stopped") TRY(end_by_force(runtime, *found));
-  TRY(warden::await_wiped(runtime.kernel, *found, kWipeDeadline));
-  return found->remove();
+  return settle(runtime, *found, [] { return Status(); });
 }
 
 Result<std::vector<Listed>> list(Runtime& runtime) {

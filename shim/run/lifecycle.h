@@ -1,12 +1,14 @@
 // The commands that work on a container that exists.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "shim/base/json.h"
 #include "shim/run/runtime.h"
+#include "shim/warden/container_dir.h"
 
 namespace casemate::run {
 
@@ -20,6 +22,12 @@ Result<Json> state(Runtime& runtime, const std::string& id);
 // bad_input "container.not-running" when init is dead (with `all` that is success, as engines
 // expect).
 Status kill(Runtime& runtime, const std::string& id, const std::string& signal, bool all);
+
+// Waits until the container is wiped, whoever wipes it, lets `look` read what it left, and removes
+// its directory. Two may do so at once (run and delete): the second finds it gone, which is
+// success.
+Status settle(Runtime& runtime, warden::ContainerDir& directory,
+              const std::function<Status()>& look);
 
 // Removes a stopped container, and with `force` ends it first. Waits until its data is wiped. With
 // `force` a container that does not exist is success.

@@ -107,6 +107,11 @@ Result<ContainerDir> ContainerDir::create(sys::Kernel& kernel, const std::string
   }
 }
 
+Status ContainerDir::let_go_of_life_lock() {
+  dir_ = TRY(open_readable_directory(*kernel_, dir_.get(), "."));
+  return {};
+}
+
 Result<ContainerDir> ContainerDir::open(sys::Kernel& kernel, const std::string& state_path,
                                         std::string_view root, std::string_view id) {
   TRY(check_id(id));

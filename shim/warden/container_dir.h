@@ -80,6 +80,10 @@ class ContainerDir {
   int fd() const { return dir_.get(); }
   const std::string& id() const { return id_; }
 
+  // Keeps the directory open without the life lock: warden and twin have it now, and whoever waits
+  // for their end must not hold it himself.
+  Status let_go_of_life_lock();
+
   // Waits for the command lock, released when the returned descriptor is closed.
   Result<UniqueFd> lock();
   // Whether a creating CLI, a warden or a twin is alive. Asks by a descriptor of its own.

@@ -68,13 +68,11 @@ class Wipe {
   }
 
   Result<Wiped> finish() {
-    auto bytes = overwriter_.finish();
-    if (!bytes) note(std::move(bytes.error()));
     const auto left = list(kernel_, root_);
     if (!first_ && (!left || !left->empty()))
       note(internal("wipe.incomplete", "names are left after the wipe").error());
     if (first_) return std::unexpected(std::move(*first_));
-    return Wiped{.files = files_, .bytes = *bytes};
+    return Wiped{.files = files_, .bytes = bytes_};
   }
 
  private:
@@ -121,14 +119,22 @@ class Wipe {
       opened = open(directory, name, O_RDWR | O_NONBLOCK);
     }
     if (!opened) note(opened.error());
-    if (!noted(kernel_.unlinkat(directory, name, 0))) return;
-    ++removed_;
-    if (!opened) return;
+    // Overwritten while it has a name: if we die half-way, whoever comes after us must find it.
+    if (opened) overwrite(std::move(*opened));
+    if (noted(kernel_.unlinkat(directory, name, 0))) ++removed_;
+  }
+
+  void overwrite(UniqueFd file) {
     struct stat facts{};
-    // Further names of the file follow: the last one overwrites it.
-    if (::fstat(opened->get(), &facts) == 0 && facts.st_nlink > 0) return;
+    // A file of several names is counted with its last one.
+    const bool last = ::fstat(file.get(), &facts) == 0 && facts.st_nlink == 1;
+    Overwriter overwriter;
+    noted(overwriter.overwrite(std::move(file)));
+    auto bytes = overwriter.finish();
+    if (!bytes) return note(std::move(bytes.error()));
+    if (!last) return;
     ++files_;
-    noted(overwriter_.overwrite(std::move(*opened)));
+    bytes_ += *bytes;
   }
 
   void folder(const std::string& name) {
@@ -158,7 +164,7 @@ class Wipe {
 
   sys::Kernel& kernel_;
   int root_;
-  Overwriter overwriter_;
+  std::uint64_t bytes_ = 0;
   std::uint64_t files_ = 0;
   std::uint64_t removed_ = 0;  // names that went away: progress
   std::uint64_t lifted_ = 0;

@@ -68,11 +68,13 @@ class Wipe {
   }
 
   Result<Wiped> finish() {
+    auto bytes = overwriter_.finish();
+    if (!bytes) note(std::move(bytes.error()));
     const auto left = list(kernel_, root_);
     if (!first_ && (!left || !left->empty()))
       note(internal("wipe.incomplete", "names are left after the wipe").error());
     if (first_) return std::unexpected(std::move(*first_));
-    return Wiped{.files = files_, .bytes = bytes_};
+    return Wiped{.files = files_, .bytes = *bytes};
   }
 
  private:
@@ -119,22 +121,18 @@ class Wipe {
       opened = open(directory, name, O_RDWR | O_NONBLOCK);
     }
     if (!opened) note(opened.error());
-    // Overwritten while it has a name: if we die half-way, whoever comes after us must find it.
-    if (opened) overwrite(std::move(*opened));
+    if (opened) overwrite_last_name(std::move(*opened));
     if (noted(kernel_.unlinkat(directory, name, 0))) ++removed_;
   }
 
-  void overwrite(UniqueFd file) {
+  // A file of several names is overwritten with its last one, and before that one goes: if we die
+  // half-way, whoever comes after us must find it.
+  void overwrite_last_name(UniqueFd file) {
     struct stat facts{};
-    // A file of several names is counted with its last one.
-    const bool last = ::fstat(file.get(), &facts) == 0 && facts.st_nlink == 1;
-    Overwriter overwriter;
-    noted(overwriter.overwrite(std::move(file)));
-    auto bytes = overwriter.finish();
-    if (!bytes) return note(std::move(bytes.error()));
-    if (!last) return;
+    if (::fstat(file.get(), &facts) == 0 && facts.st_nlink > 1) return;
     ++files_;
-    bytes_ += *bytes;
+    noted(overwriter_.overwrite(std::move(file)));
+    overwriter_.drain();
   }
 
   void folder(const std::string& name) {
@@ -164,7 +162,7 @@ class Wipe {
 
   sys::Kernel& kernel_;
   int root_;
-  std::uint64_t bytes_ = 0;
+  Overwriter overwriter_;
   std::uint64_t files_ = 0;
   std::uint64_t removed_ = 0;  // names that went away: progress
   std::uint64_t lifted_ = 0;

@@ -136,6 +136,7 @@ void Overwriter::push(Piece piece) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return queue_.size() < kQueue; });
   queue_.push_back(std::move(piece));
+  ++unfinished_;
   changed_.notify_all();
 }
 
@@ -149,7 +150,15 @@ void Overwriter::work() {
     changed_.notify_all();
     lock.unlock();
     process(piece);
+    lock.lock();
+    --unfinished_;
+    changed_.notify_all();
   }
+}
+
+void Overwriter::drain() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return unfinished_ == 0; });
 }
 
 void Overwriter::process(const Piece& piece) {

@@ -24,7 +24,9 @@ class Overwriter {
 
   // Queues the allocated ranges of a regular file open for reading and writing; returns early.
   Status overwrite(UniqueFd file);
-  // Waits for all that was queued; the first error, or the number of bytes overwritten.
+  // Waits until all that was queued so far is overwritten, or has failed.
+  void drain();
+  // Waits for the rest and ends the threads; the first error, or the number of bytes overwritten.
   Result<std::uint64_t> finish();
 
  private:
@@ -40,6 +42,7 @@ class Overwriter {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Piece> queue_;
+  std::size_t unfinished_ = 0;  // queued or at work
   bool closed_ = false;
   std::uint64_t bytes_ = 0;
   std::optional<Error> first_error_;

@@ -2,6 +2,8 @@
 
 #include <linux/mount.h>
 
+#include <algorithm>
+
 #include "shim/base/encoding.h"
 
 namespace casemate::plan {
@@ -306,6 +308,12 @@ Json body(const Execute& s) {
 }
 
 }  // namespace
+
+bool Namespaces::makes(oci::NamespaceType type) const {
+  return std::any_of(all.begin(), all.end(), [&](const oci::Namespace& one) {
+    return one.type == type && one.path.empty();
+  });
+}
 
 std::string_view name_of(const Step& step) {
   return std::visit([]<class S>(const S&) { return Traits<S>::kName; }, step);

@@ -24,6 +24,7 @@ struct CreateCgroup {  // a leaf in every hierarchy, its limits and its device r
 };
 struct Namespaces {  // new ones by clone3(2), the others joined by path
   std::vector<oci::Namespace> all;
+  bool makes(oci::NamespaceType type) const;  // a new one
 };
 struct IdMaps {  // user_namespaces(7); written by the parent
   std::vector<oci::IdMapping> uids, gids;

@@ -119,6 +119,7 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   inputs.profile_filter = admission.decision.seccomp;
   inputs.selinux_enabled = host.selinux;
   admission.plan = TRY(plan::compile(admission.decision.spec, inputs));
+  admission.plan_digest = admission.plan.digest();
   return {};
 }
 
@@ -176,7 +177,7 @@ Json Admission::receipt_facts(const Settings& settings) const {
                   {"mode", policy::to_string(profile.mode)},
                   {"tainted", decision.tainted},
                   {"unsafe", decision.unsafe}}},
-                {"plan", plan.digest()},
+                {"plan", plan_digest},
                 {"decision", {{"findings", decision.findings.size()}, {"tightened", tightened}}},
                 {"gpu", "none"}};
   if (job) {

@@ -22,7 +22,6 @@ struct CreateRequest {
   std::string bundle;          // absolute
   std::string pid_file;        // empty: none
   std::string console_socket;  // path; empty: none
-  int directory = -1;          // descriptor of the container's directory, once it exists
   int preserve_fds = 0;        // descriptors 3 … 3 + n - 1 go to the container
 };
 
@@ -34,6 +33,7 @@ struct Admission {
   std::optional<VerifiedJob> job;
   std::optional<VerifiedImage> image;
   plan::Plan plan;
+  std::string plan_digest;  // of the plan; computed once, its text is long
   apply::HostPaths paths;
   std::vector<cgroup::Hierarchy> hierarchies;
 

@@ -100,7 +100,7 @@ warden::StateRecord state_record(const Admission& admission, const WardenClient&
   record.pid_start_time = warden::process_start_time(pid);
   record.warden_pid = warden.warden_pid();
   record.twin_pid = warden.twin_pid();
-  record.plan_digest = admission.plan.digest();
+  record.plan_digest = admission.plan_digest;
   for (const auto& [key, value] : spec.annotations) record.annotations[key] = value;
   record.extra = {{"profile", admission.profile.name}};
   return record;
@@ -139,7 +139,7 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   apply::Prepared prepared =
       TRY(stage_mounts(runtime, admission, cgroup, std::move(staged), warden));
   const Launched launched =
-      TRY(launch(runtime, admission, std::move(prepared), cgroup, warden, pid));
+      TRY(launch(runtime, admission, std::move(prepared), cgroup, directory, warden, pid));
   TRY(directory.save_plan(admission.plan.to_json()));
   TRY(directory.save_state(state_record(admission, warden, launched.pid)));
   TRY(warden.facts({{"datasets", datasets}}));
@@ -163,7 +163,6 @@ Result<WardenClient> open_warden(Runtime& runtime, const Admission& admission,
 Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
   ContainerDir directory = TRY(ContainerDir::create(runtime.kernel, runtime.config.paths.state,
                                                     runtime.settings.root, admission.request.id));
-  admission.request.directory = directory.fd();
   auto opened = open_warden(runtime, admission, directory);
   if (!opened) {
     static_cast<void>(directory.remove());  // nobody else knows of it yet

@@ -82,12 +82,6 @@ void reset_signals() {
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
 }
 
-bool wants_new_cgroup_namespace(const plan::Plan& plan) {
-  for (const oci::Namespace& one : plan.find<plan::Namespaces>()->all)
-    if (one.type == oci::NamespaceType::cgroup && one.path.empty()) return true;
-  return false;
-}
-
 Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
   reset_signals();
   TRY(kernel.setsid());
@@ -97,14 +91,15 @@ Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
   if (arguments.plan.find<plan::IdMaps>() == nullptr)
     TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
   TRY(kernel.umask(0));
-  if (wants_new_cgroup_namespace(arguments.plan)) TRY(kernel.unshare(CLONE_NEWCGROUP));
+  if (arguments.plan.find<plan::Namespaces>()->makes(oci::NamespaceType::cgroup))
+    TRY(kernel.unshare(CLONE_NEWCGROUP));
   return join_namespaces(kernel, arguments.joined);
 }
 
 Status build(sys::Kernel& kernel, const InitArguments& arguments, apply::InitContext& context) {
-  // Before anything else, so that all that follows is accounted and limited. A process that moves
-  // itself does not wait for the kernel's grace period.
   for (const int fd : arguments.not_for_init) ::close(fd);
+  // So early that all that follows is accounted and limited. A process that moves itself does not
+  // wait for the kernel's grace period.
   TRY(cgroup::Cgroup::join_self(kernel, arguments.cgroup_files));
   TRY(wait_for_go(kernel, arguments.sync_socket));
   TRY(prepare_self(kernel, arguments));

@@ -105,16 +105,10 @@ Status enter_time_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
   return write_proc(kernel, "/proc/self/timens_offsets", text);
 }
 
-bool wants_time_namespace(const plan::Plan& plan) {
-  for (const oci::Namespace& one : plan.find<plan::Namespaces>()->all)
-    if (one.type == oci::NamespaceType::time) return true;
-  return false;
-}
-
 Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
                               const NamespacePlan& namespaces) {
   ChildNamespaces time(kernel, CLONE_NEWTIME);
-  if (wants_time_namespace(plan)) {
+  if (plan.find<plan::Namespaces>()->makes(oci::NamespaceType::time)) {
     TRY(time.remember("time"));
     TRY(enter_time_namespace(kernel, plan));
   }
@@ -214,7 +208,8 @@ std::string state_json(const Admission& admission, std::string_view status, pid_
 }
 
 Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
-                        cgroup::Cgroup& cgroup, warden::WardenClient& warden, pid_t& pid) {
+                        cgroup::Cgroup& cgroup, const warden::ContainerDir& directory,
+                        warden::WardenClient& warden, pid_t& pid) {
   sys::Kernel& kernel = runtime.kernel;
   NamespacePlan namespaces = TRY(plan_namespaces(kernel, admission.plan));
   const UniqueFd console = TRY(console_for(admission));
@@ -235,7 +230,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                       .start_socket = init_start.get(),
                       .console_socket = console.get(),
                       .preserve_fds = admission.request.preserve_fds,
-                      .not_for_init = {warden.socket(), admission.request.directory}});
+                      .not_for_init = {warden.socket(), directory.fd()}});
   }
   pid = child.pid;
   apply::InitIdentity init{.pid = child.pid};

@@ -5,6 +5,7 @@
 #include "shim/apply/init_context.h"
 #include "shim/cgroup/cgroup.h"
 #include "shim/run/admission.h"
+#include "shim/warden/container_dir.h"
 #include "shim/warden/protocol.h"
 
 namespace casemate::run {
@@ -18,7 +19,8 @@ struct Launched {
 // The warden holds init from the moment it exists. On error init is dead or dying; the caller drops
 // the warden, who cleans up. `pid` is set as soon as there is an init to be reaped.
 Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
-                        cgroup::Cgroup& cgroup, warden::WardenClient& warden, pid_t& pid);
+                        cgroup::Cgroup& cgroup, const warden::ContainerDir& directory,
+                        warden::WardenClient& warden, pid_t& pid);
 
 // The OCI state (runtime-spec "State") that hooks read.
 std::string state_json(const Admission& admission, std::string_view status, pid_t pid);

@@ -59,7 +59,7 @@ std::unexpected<Error> wrong_state(const std::string& id, const std::string& sta
 }
 
 Status kill_all(Runtime& runtime, ContainerDir& directory, int signal) {
-  // Its cgroup may be another container's by now.
+  // Nobody is left to reach, and its cgroup may be another container's by now.
   if (TRY(state_of(runtime, directory)).value("status", "") == "stopped") return {};
   const Json plan = TRY(directory.load_plan());
   for (const Json& step : plan.value("steps", Json::array())) {
@@ -81,15 +81,16 @@ Status send_signal(Runtime& runtime, ContainerDir& directory, int signal) {
   return TRY(WardenClient::connect(runtime.kernel, directory.fd())).kill(signal);
 }
 
-// A stopped container's `kill --all` has nobody left to reach.
+// It ended between our look and our signal.
+bool has_ended(const Status& sent) {
+  return !sent && (sent.error().rule == "container.stopped" || sent.error().rule == "warden.gone");
+}
+
 Status kill_one(Runtime& runtime, ContainerDir& directory, const std::string& id, int signal) {
-  const Json now = TRY(state_of(runtime, directory));
-  const std::string status = now.value("status", "");
+  const std::string status = TRY(state_of(runtime, directory)).value("status", "");
   if (status == "stopped") return not_running(id);
   const Status sent = send_signal(runtime, directory, signal);
-  const bool ended =
-      !sent && (sent.error().rule == "container.stopped" || sent.error().rule == "warden.gone");
-  return ended ? not_running(id) : sent;
+  return has_ended(sent) ? not_running(id) : sent;
 }
 
 // A create that is still at work has no control socket yet: it commits soon, or its warden undoes
@@ -100,9 +101,7 @@ Status end_by_force(Runtime& runtime, ContainerDir& directory) {
     auto warden = WardenClient::connect(runtime.kernel, directory.fd());
     if (warden) {
       const Status killed = warden->kill(SIGKILL);
-      const bool ended = !killed && (killed.error().rule == "container.stopped" ||
-                                     killed.error().rule == "warden.gone");
-      return ended ? Status() : killed;
+      return has_ended(killed) ? Status() : killed;
     }
     if (monotonic_ns() > deadline)
       return internal("container.creating", "the container's create does not come to an end");

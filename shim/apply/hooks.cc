@@ -32,6 +32,9 @@ Result<UniqueFd> memory_file(std::string_view content) {
   const auto step = [](const Status& done) {
     if (!done) ::_exit(127);
   };
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);  // `run` blocks what it passes on
   // Above the numbers that are about to be assigned.
   const int safe_program = ::fcntl(program, F_DUPFD_CLOEXEC, 10);
   const int safe_output = ::fcntl(output, F_DUPFD_CLOEXEC, 10);
@@ -99,13 +102,38 @@ Status run_hooks(sys::Kernel& kernel, const std::vector<oci::Hook>& hooks, const
   return {};
 }
 
-Status run_container_hooks(InitContext& context, const plan::RunHooks& step, std::size_t index) {
+namespace {
+
+// Hooks in the container's namespaces are told the pid that they themselves see.
+std::string own_state(const InitContext& context, std::string_view status) {
+  Json state = context.state;
+  state["status"] = status;
+  state["pid"] = ::getpid();
+  return dump(state);
+}
+
+}  // namespace
+
+Status run_create_hooks(InitContext& context, const plan::RunHooks& step, std::size_t index) {
   const auto& programs = context.prepared.hooks[index];
   if (programs.size() != step.hooks.size())
     return internal("hook.unprepared", "the parent opened " + std::to_string(programs.size()) +
                                            " of " + std::to_string(step.hooks.size()) + " hooks");
   for (std::size_t i = 0; i < step.hooks.size(); ++i)
-    TRY(run_hook(context.kernel, step.hooks[i], programs[i].get(), context.state_json));
+    TRY(run_hook(context.kernel, step.hooks[i], programs[i].get(), own_state(context, "creating")));
+  return {};
+}
+
+Status run_start_hooks(InitContext& context) {
+  const open_how how{.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = 0};
+  for (const plan::Step& step : context.plan.steps) {
+    const auto* hooks = std::get_if<plan::RunHooks>(&step);
+    if (hooks == nullptr || hooks->phase != "startContainer") continue;
+    for (const oci::Hook& hook : hooks->hooks) {
+      const UniqueFd program = TRY(context.kernel.openat2(AT_FDCWD, hook.path, how));
+      TRY(run_hook(context.kernel, hook, program.get(), own_state(context, "created")));
+    }
+  }
   return {};
 }
 

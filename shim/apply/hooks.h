@@ -1,5 +1,5 @@
-// OCI hooks (runtime-spec "POSIX-platform Hooks"): programs of the host, executed by descriptor,
-// with an empty environment unless the configuration gives one (CVE-2025-23266).
+// OCI hooks (runtime-spec "POSIX-platform Hooks"): programs executed by descriptor, with an empty
+// environment unless the configuration gives one (CVE-2025-23266).
 #pragma once
 
 #include <string>
@@ -21,8 +21,12 @@ Status run_hook(sys::Kernel& kernel, const oci::Hook& hook, int program,
 Status run_hooks(sys::Kernel& kernel, const std::vector<oci::Hook>& hooks, const HostPaths& paths,
                  const std::string& state_json);
 
-// createContainer: in the container's namespaces, before pivot_root(2), with programs that the
-// parent opened.
-Status run_container_hooks(InitContext& context, const plan::RunHooks& step, std::size_t index);
+// createContainer: in the container's namespaces, before pivot_root(2), with programs of the host
+// that the parent opened.
+Status run_create_hooks(InitContext& context, const plan::RunHooks& step, std::size_t index);
+
+// startContainer: programs of the container, with its root, user, capabilities and filters. What
+// the filters do not let init do (memfd_create, clone, execveat, waitid) fails the start.
+Status run_start_hooks(InitContext& context);
 
 }  // namespace casemate::apply

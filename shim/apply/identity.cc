@@ -38,7 +38,7 @@ Status apply(InitContext& context, const plan::SetCredentials& step) {
   TRY(kernel.setresuid(step.user.uid));
   TRY(kernel.prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0));
   TRY(kernel.capset({.effective = permitted, .permitted = permitted}));
-  TRY(kernel.umask(step.user.umask.value_or(0022)));
+  TRY(kernel.umask(step.user.umask.value_or(plan::kDefaultUmask)));
   return {};
 }
 

@@ -26,7 +26,7 @@ Status dispatch(InitContext& context, const plan::Step& step, std::size_t index)
         else if constexpr (std::is_same_v<S, plan::Execute>)
           return Status();  // the caller's last act, see execute()
         else if constexpr (std::is_same_v<S, plan::RunHooks>)
-          return run_container_hooks(context, one, index);
+          return one.phase == "createContainer" ? run_create_hooks(context, one, index) : Status();
         else
           return internal("plan.executor", "a step of the parent reached init");
       },

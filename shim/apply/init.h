@@ -13,7 +13,8 @@ Status build_container(InitContext& context);
 // certain to work.
 Status confine_init(InitContext& context);
 
-// Replaces the process by the program that was looked up. Returns only on error.
-Status execute(InitContext& context, const plan::Execute& step);
+// The caller's last acts, once the container is started: the startContainer hooks, and then the
+// program that was looked up replaces the process. Returns only on error.
+Status execute(InitContext& context);
 
 }  // namespace casemate::apply

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shim/apply/proc_status.h"
+#include "shim/base/json.h"
 #include "shim/base/result.h"
 #include "shim/base/unique_fd.h"
 #include "shim/fs/proc_fs.h"
@@ -44,7 +45,7 @@ struct InitContext {
   sys::Kernel& kernel;
   const plan::Plan& plan;
   Prepared& prepared;
-  std::string state_json;            // for createContainer hooks
+  Json state = Json::object();       // OCI state, for hooks; status and pid are filled in
   int console_socket = -1;           // connected; -1 without a terminal
   std::optional<fs::SafeRoot> root;  // since AttachRoot
   std::optional<fs::ProcFs> proc;    // of init's own pid namespace

@@ -66,6 +66,8 @@ void take_status(const ProcStatus& status, plan::Observed& out) {
   out.cap_bounding = status.cap_bounding;
   out.cap_ambient = status.cap_ambient;
   out.no_new_privileges = status.no_new_privileges;
+  out.umask = status.umask;
+  out.session_leader = status.session == status.pid;
   out.seccomp_mode = status.seccomp_mode;
   out.seccomp_filters = status.seccomp_filters;
 }
@@ -110,10 +112,11 @@ Result<plan::ObservedMount> parse_mount(std::string_view line) {
   const auto fields = split(line, ' ');
   const auto dash = std::find(fields.begin(), fields.end(), "-");
   plan::ObservedMount mount;
+  const auto number = [](std::string_view field, std::uint64_t& value) {
+    return std::from_chars(field.data(), field.data() + field.size(), value).ec == std::errc();
+  };
   const bool complete = fields.size() >= 6 && fields.end() - dash >= 2;
-  if (!complete ||
-      std::from_chars(fields[0].data(), fields[0].data() + fields[0].size(), mount.id).ec !=
-          std::errc())
+  if (!complete || !number(fields[0], mount.id) || !number(fields[1], mount.parent))
     return internal("proc.mountinfo", "malformed line: " + std::string(line));
   mount.point = fields[4];
   mount.type = dash[1];
@@ -121,7 +124,15 @@ Result<plan::ObservedMount> parse_mount(std::string_view line) {
   mount.nosuid = has_option(fields[5], "nosuid");
   mount.nodev = has_option(fields[5], "nodev");
   mount.noexec = has_option(fields[5], "noexec");
+  mount.nosymfollow = has_option(fields[5], "nosymfollow");
   return mount;
+}
+
+const std::string* path_of(const plan::Step& step) {
+  if (const auto* mount = std::get_if<plan::AttachMount>(&step)) return &mount->destination;
+  if (const auto* path = std::get_if<plan::ReadonlyPath>(&step)) return &path->path;
+  if (const auto* path = std::get_if<plan::MaskPath>(&step)) return &path->path;
+  return nullptr;
 }
 
 struct LimitLine {
@@ -177,6 +188,19 @@ const char* proc_name(oci::NamespaceType type) {
   return "mnt";
 }
 
+Result<std::map<std::size_t, std::uint64_t>> mounts_at(fs::SafeRoot root, const plan::Plan& plan) {
+  std::map<std::size_t, std::uint64_t> at;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const std::string* path = path_of(plan.steps[i]);
+    if (path == nullptr) continue;
+    const auto found = root.open(*path, O_PATH);
+    const int error = found ? 0 : found.error().sys_errno;
+    if (!found && error != ENOENT && error != ENOTDIR) return std::unexpected(found.error());
+    at[i] = found ? TRY(root.kernel().mount_id(found->get())) : 0;
+  }
+  return at;
+}
+
 Result<std::vector<plan::ObservedMount>> parse_mountinfo(std::string_view text) {
   std::vector<plan::ObservedMount> mounts;
   for (const std::string_view line : split(text, '\n')) mounts.push_back(TRY(parse_mount(line)));
@@ -209,6 +233,10 @@ Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
   TRY(observe_namespaces(kernel, plan, init.pid, out));
   out.mounts = TRY(parse_mountinfo(TRY(read_of(kernel, init.pid, "mountinfo"))));
   for (const Attached& one : init.attached) out.mount_ids[one.step].push_back(one.mount_id);
+  const open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = 0};
+  const std::string root = "/proc/" + std::to_string(init.pid) + "/root";
+  out.mount_at =
+      TRY(mounts_at(fs::SafeRoot(kernel, TRY(kernel.openat2(AT_FDCWD, root, how))), plan));
   out.limits = TRY(parse_limits(TRY(read_of(kernel, init.pid, "limits"))));
   const std::string score = TRY(read_of(kernel, init.pid, "oom_score_adj"));
   std::from_chars(score.data(), score.data() + score.size(), out.oom_score_adj);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shim/apply/init_context.h"
+#include "shim/fs/safe_root.h"
 #include "shim/plan/check.h"
 
 namespace casemate::apply {
@@ -15,6 +16,10 @@ struct InitIdentity {
 // internal when /proc cannot be read: what cannot be seen is not started.
 Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
                                const InitIdentity& init);
+
+// For each step that names a path in the container: the mount that the path leads to, 0 when it is
+// absent. Nothing of the image may run meanwhile.
+Result<std::map<std::size_t, std::uint64_t>> mounts_at(fs::SafeRoot root, const plan::Plan& plan);
 
 // The name of a namespace's link in /proc/PID/ns.
 const char* proc_name(oci::NamespaceType type);

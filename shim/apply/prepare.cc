@@ -156,7 +156,7 @@ Status prepare_step(sys::Kernel& kernel, const plan::Step& step, std::size_t ind
     return {};
   }
   const auto* hooks = std::get_if<plan::RunHooks>(&step);
-  if (hooks == nullptr || plan::executor_of(step) != plan::Executor::init) return {};
+  if (hooks == nullptr || hooks->phase != "createContainer") return {};
   for (const oci::Hook& hook : hooks->hooks)
     out.hooks[index].push_back(TRY(
         kernel.open_tree(TRY(inputs.paths.fd(hook.path)), "", OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));

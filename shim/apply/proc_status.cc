@@ -46,6 +46,13 @@ Result<std::array<std::uint32_t, 4>> four(std::string_view text, std::string_vie
   return std::array<std::uint32_t, 4>{all[0], all[1], all[2], all[3]};
 }
 
+// Of a list with one number for each pid namespace, the reader's own.
+Result<pid_t> outermost(std::string_view text, std::string_view key) {
+  const auto all = TRY(numbers<pid_t>(text, key, 10));
+  if (all.empty()) return internal("proc.status", "malformed " + std::string(key));
+  return all[0];
+}
+
 }  // namespace
 
 Result<ProcStatus> parse_status(std::string_view text) {
@@ -61,6 +68,9 @@ Result<ProcStatus> parse_status(std::string_view text) {
   status.no_new_privileges = TRY(number<int>(text, "NoNewPrivs", 10)) == 1;
   status.seccomp_mode = TRY(number<int>(text, "Seccomp", 10));
   status.seccomp_filters = TRY(number<int>(text, "Seccomp_filters", 10));
+  status.umask = TRY(number<std::uint32_t>(text, "Umask", 8));
+  status.pid = TRY(number<pid_t>(text, "Pid", 10));
+  status.session = TRY(outermost(text, "NSsid"));
   return status;
 }
 

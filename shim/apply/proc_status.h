@@ -1,6 +1,8 @@
 // The security facts of /proc/PID/status (proc(5)).
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -18,6 +20,9 @@ struct ProcStatus {
   std::uint64_t cap_inheritable = 0, cap_permitted = 0, cap_effective = 0, cap_bounding = 0,
                 cap_ambient = 0;
   bool no_new_privileges = false;
+  std::uint32_t umask = 0;
+  pid_t pid = 0;      // in the pid namespace of the reader
+  pid_t session = 0;  // in the same
   int seccomp_mode = 0;
   int seccomp_filters = 0;
 };

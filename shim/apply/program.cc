@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "shim/apply/attach.h"
+#include "shim/apply/hooks.h"
 #include "shim/apply/init.h"
 #include "shim/apply/steps.h"
 
@@ -56,7 +57,9 @@ Status apply(InitContext& context, const plan::ResolveProgram& step) {
   return not_found(name);
 }
 
-Status execute(InitContext& context, const plan::Execute& step) {
+Status execute(InitContext& context) {
+  TRY(run_start_hooks(context));
+  const auto& step = *context.plan.find<plan::Execute>();
   const Status failed =
       context.kernel.execveat(AT_FDCWD, context.executable, step.args, step.env, 0);
   const int error = failed ? 0 : failed.error().sys_errno;

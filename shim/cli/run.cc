@@ -9,8 +9,6 @@
 namespace casemate::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kStartDeadline{30'000};
-
 // Every signal but those that concern this process alone goes on to the container.
 class SignalRelay {
  public:
@@ -73,11 +71,11 @@ Result<int> run_command(run::Runtime& runtime, const Args& args) {
   const run::CreateRequest request = TRY(create_request(args));
   run::Created created = TRY(run::create(runtime, request));
   if (args.has("--detach")) {
-    TRY(created.warden.start(kStartDeadline));
+    TRY(run::start(runtime, created.directory, created.warden));
     return 0;
   }
   SignalRelay relay;
-  const Status started = created.warden.start(kStartDeadline);
+  const Status started = run::start(runtime, created.directory, created.warden);
   const int code = relay.wait(created.pid);
   const Result<int> finished = finish(runtime, created, code);
   if (!started) return std::unexpected(started.error());

@@ -54,9 +54,20 @@ Result<std::string> temporary_name(const std::string& name) {
 
 Status fill(sys::Kernel& kernel, int fd, std::string_view bytes, mode_t mode, bool durable) {
   TRY(write_all(kernel, fd, bytes));
+  if (TRY(kernel.fstatat(fd, "", AT_EMPTY_PATH)).st_size != static_cast<off_t>(bytes.size()))
+    return internal("readback.write", "what was written is not in the file");
   TRY(kernel.fchmod(fd, mode));  // whatever the umask is
   if (durable) TRY(kernel.fsync(fd));
   return {};
+}
+
+// Read back by the old name: others may be replacing the new one at the same time.
+Status rename_over(sys::Kernel& kernel, int dir, const std::string& from, const std::string& to) {
+  TRY(kernel.renameat(dir, from, dir, to));
+  const auto left = kernel.fstatat(dir, from, AT_SYMLINK_NOFOLLOW);
+  if (!left && left.error().sys_errno == ENOENT) return {};
+  if (!left) return std::unexpected(left.error());
+  return internal("readback.rename", "the new \"" + to + "\" did not take the old one's place");
 }
 
 Status replace(sys::Kernel& kernel, int dir, const std::string& name, std::string_view bytes,
@@ -67,7 +78,7 @@ Status replace(sys::Kernel& kernel, int dir, const std::string& name, std::strin
   constexpr std::uint64_t kNew = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
   const UniqueFd file = TRY(kernel.openat2(dir, temporary, {.flags = kNew, .mode = 0600}));
   Status done = fill(kernel, file.get(), bytes, mode, durable);
-  if (done) done = kernel.renameat(dir, temporary, dir, name);
+  if (done) done = rename_over(kernel, dir, temporary, name);
   if (!done) {
     // The first error is the one to report.
     [[maybe_unused]] const Status removed = kernel.unlinkat(dir, temporary, 0);

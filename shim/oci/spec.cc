@@ -56,6 +56,8 @@ Result<Mount> parse_mount(JsonObject object) {
   return mount;
 }
 
+}  // namespace
+
 Result<Hook> parse_hook(JsonObject object) {
   Hook hook;
   const auto path = TRY(object.get<std::string>("path"));
@@ -70,6 +72,8 @@ Result<Hook> parse_hook(JsonObject object) {
   if (timeout) hook.timeout_s = static_cast<int>(*timeout);
   return hook;
 }
+
+namespace {
 
 Result<std::vector<Hook>> hook_list(JsonObject& hooks, std::string_view key) {
   std::vector<Hook> out;

@@ -214,6 +214,8 @@ std::string normalise_path(std::string_view path);
 // bad_input on malformed text, with the JSON pointer; unsupported (rule "oci.<property>") for
 // properties of the specification that casemate does not serve yet.
 Result<Spec> parse_spec(std::string_view config_json);
+// An element of "hooks", also as plans store it.
+Result<Hook> parse_hook(JsonObject object);
 // process.json of exec: the "process" object alone.
 Result<Process> parse_process(std::string_view process_json);
 

@@ -33,16 +33,45 @@ Status check_flags(const ObservedMount& found, std::uint64_t set, const std::str
   if (missing(MOUNT_ATTR_NOSUID, found.nosuid)) return differs("mount", where + " nosuid", "suid");
   if (missing(MOUNT_ATTR_NODEV, found.nodev)) return differs("mount", where + " nodev", "dev");
   if (missing(MOUNT_ATTR_NOEXEC, found.noexec)) return differs("mount", where + " noexec", "exec");
+  if (missing(MOUNT_ATTR_NOSYMFOLLOW, found.nosymfollow))
+    return differs("mount", where + " nosymfollow", "symfollow");
   return {};
 }
 
-// Every mount that init says it attached must hang in the container.
+bool attached_by(const Observed& observed, std::size_t step, std::uint64_t id) {
+  const auto ids = observed.mount_ids.find(step);
+  return ids != observed.mount_ids.end() &&
+         std::find(ids->second.begin(), ids->second.end(), id) != ids->second.end();
+}
+
+// Whether the mount, or one that it hangs on, was put there by a step after this one: what lies
+// below a read-only path is a copy of what was mounted there.
+bool covered_later(const Observed& observed, std::size_t index, std::uint64_t id) {
+  for (const ObservedMount* mount = find_mount(observed, id); mount != nullptr;
+       mount = mount->parent == mount->id ? nullptr : find_mount(observed, mount->parent))
+    for (const auto& [step, ids] : observed.mount_ids)
+      if (step > index && attached_by(observed, step, mount->id)) return true;
+  return false;
+}
+
+// Numbers of mounts are used again: that one of this number hangs somewhere says little. The path
+// itself must lead to it, or to what a later step put over it on purpose.
+Status check_place(const Observed& observed, std::size_t index, const std::string& where) {
+  const auto at = observed.mount_at.find(index);
+  if (at == observed.mount_at.end()) return differs("mount", where, "nothing known of the path");
+  if (attached_by(observed, index, at->second)) return {};
+  if (covered_later(observed, index, at->second)) return {};
+  return differs("mount", where, "another mount there");
+}
+
+// Every mount that init says it attached must hang in the container, where it belongs.
 Result<std::vector<const ObservedMount*>> attached(const Observed& observed, std::size_t index,
                                                    const std::string& where) {
   std::vector<const ObservedMount*> found;
   const auto ids = observed.mount_ids.find(index);
   if (ids == observed.mount_ids.end() || ids->second.empty())
     return differs("mount", where, "nothing attached");
+  TRY(check_place(observed, index, where));
   for (const std::uint64_t id : ids->second) {
     if (id == 0) continue;  // a path that is absent has nothing to cover
     const ObservedMount* mount = find_mount(observed, id);
@@ -60,7 +89,8 @@ Status check_step(const AttachMount& step, std::size_t index, const Observed& ob
     return differs("mount", step.destination + " of type " + step.type, top.type);
   if (step.kind == MountKind::dataset)
     return check_flags(top,
-                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                           MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW,
                        step.destination);
   const std::uint64_t set = step.options.attributes.set | step.options.recursive_attributes.set;
   for (const ObservedMount* mount : found) TRY(check_flags(*mount, set, step.destination));
@@ -141,6 +171,8 @@ Status check_step(const SetCredentials& step, std::size_t, const Observed& obser
   if (planned != found)
     return differs("credentials", std::to_string(planned.size()) + " additional groups",
                    std::to_string(found.size()) + " or others");
+  if (observed.umask != step.user.umask.value_or(kDefaultUmask))
+    return differs("credentials", "another umask", std::to_string(observed.umask));
   return {};
 }
 
@@ -206,6 +238,12 @@ Status check_filters(const Plan& plan, const Observed& observed) {
   return {};
 }
 
+// Whoever shares a session shares its terminal (CVE-2016-2568 and its kind).
+Status check_session(const Observed& observed) {
+  if (observed.session_leader) return {};
+  return differs("session", "a session of its own", "its caller's");
+}
+
 Status check_descriptors(const Observed& observed) {
   if (observed.descriptors.empty()) return {};
   return differs("descriptors", "none beyond 0, 1 and 2",
@@ -218,6 +256,7 @@ Status check(const Plan& plan, const Observed& observed) {
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     TRY(std::visit([&](const auto& step) { return check_step(step, i, observed); }, plan.steps[i]));
   TRY(check_filters(plan, observed));
+  TRY(check_session(observed));
   return check_descriptors(observed);
 }
 

@@ -15,9 +15,10 @@ namespace casemate::plan {
 
 struct ObservedMount {
   std::uint64_t id = 0;
-  std::string point;  // as init sees it
+  std::uint64_t parent = 0;  // id of the mount it hangs on
+  std::string point;         // as init sees it
   std::string type;
-  bool readonly = false, nosuid = false, nodev = false, noexec = false;
+  bool readonly = false, nosuid = false, nodev = false, noexec = false, nosymfollow = false;
 };
 
 struct NamespaceInodes {
@@ -37,12 +38,15 @@ struct Observed {
                 cap_ambient = 0;
   std::uint64_t machine_capabilities = 0;  // what the observer itself could have given
   bool no_new_privileges = false;
+  std::uint32_t umask = 0;
+  bool session_leader = false;
   int seccomp_mode = 0;
   int seccomp_filters = 0;                            // loaded by init, the observer's own left out
   std::map<std::string, NamespaceInodes> namespaces;  // by oci::to_string
   std::vector<ObservedMount> mounts;
   std::map<std::size_t, std::vector<std::uint64_t>> mount_ids;  // by step; 0: path absent
-  std::map<std::string, ObservedLimit> limits;                  // by RLIMIT_… name
+  std::map<std::size_t, std::uint64_t> mount_at;  // by step: where its path leads; 0: path absent
+  std::map<std::string, ObservedLimit> limits;    // by RLIMIT_… name
   int oom_score_adj = 0;
   std::string exec_label;        // /proc/PID/attr/exec
   std::vector<int> descriptors;  // beyond 0, 1 and 2, without those that init needs

@@ -194,8 +194,22 @@ Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs
   if (spec.linux.seccomp)
     plan.steps.emplace_back(LoadSeccomp{FilterSource::container, *spec.linux.seccomp});
   plan.steps.emplace_back(TRY(compile_capabilities(process.capabilities)));
+  if (!spec.hooks.start_container.empty())
+    plan.steps.emplace_back(RunHooks{"startContainer", spec.hooks.start_container});
   plan.steps.emplace_back(Execute{process.args, process.env});
   return {};
+}
+
+// A later command finds the program again, by where its path led when it was judged.
+void add_late_hooks(Plan& plan, const char* phase, std::vector<oci::Hook> hooks,
+                    const Inputs& inputs) {
+  if (hooks.empty()) return;
+  for (oci::Hook& hook : hooks) {
+    if (hook.args.empty()) hook.args = {hook.path};
+    if (const auto real = inputs.resolved.find(hook.path); real != inputs.resolved.end())
+      hook.path = real->second;
+  }
+  plan.steps.emplace_back(RunHooks{phase, std::move(hooks)});
 }
 
 }  // namespace
@@ -211,6 +225,8 @@ Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs) {
   add_parent_steps(plan, spec);
   TRY(add_root_steps(plan, spec, inputs));
   TRY(add_process_steps(plan, spec, inputs));
+  add_late_hooks(plan, "poststart", spec.hooks.poststart, inputs);
+  add_late_hooks(plan, "poststop", spec.hooks.poststop, inputs);
   return plan;
 }
 

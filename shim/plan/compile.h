@@ -1,6 +1,7 @@
 // compile: the bounded Spec, and what the job adds to it, as a Plan. Pure.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct Inputs {
   std::vector<DatasetMount> datasets;
   std::optional<oci::Seccomp> profile_filter;  // installed besides the container's own
   bool selinux_enabled = false;
+  std::map<std::string, std::string> resolved;  // host path as asked -> where it leads
 };
 
 // Preconditions: `spec` has been through policy::decide. bad_input or unsupported when the spec

@@ -315,6 +315,15 @@ bool Namespaces::makes(oci::NamespaceType type) const {
   });
 }
 
+namespace {
+
+Executor hooks_executor(std::string_view phase) {
+  if (phase == "prestart" || phase == "createRuntime") return Executor::parent;
+  return phase.ends_with("Container") ? Executor::init : Executor::later;
+}
+
+}  // namespace
+
 std::string_view name_of(const Step& step) {
   return std::visit([]<class S>(const S&) { return Traits<S>::kName; }, step);
 }
@@ -323,7 +332,7 @@ Executor executor_of(const Step& step) {
   return std::visit(
       []<class S>(const S& s) {
         if constexpr (std::is_same_v<S, RunHooks>)
-          return s.phase == "createContainer" ? Executor::init : Executor::parent;
+          return hooks_executor(s.phase);
         else
           return Traits<S>::kExecutor;
       },

@@ -33,7 +33,9 @@ struct TimeOffsets {  // time_namespaces(7); written before the first task enter
   std::optional<oci::TimeOffset> monotonic, boottime;
 };
 struct RunHooks {
-  std::string phase;  // prestart, createRuntime (parent), createContainer (init)
+  // prestart, createRuntime (parent), createContainer, startContainer (init), poststart, poststop
+  // (later commands)
+  std::string phase;
   std::vector<oci::Hook> hooks;
 };
 
@@ -97,6 +99,7 @@ struct LoadSeccomp {
   FilterSource from = FilterSource::container;
   oci::Seccomp filter;
 };
+inline constexpr std::uint32_t kDefaultUmask = 0022;
 struct SetCredentials {
   oci::User user;
 };
@@ -122,7 +125,8 @@ using Step =
                  NoNewPrivileges, LoadSeccomp, SetCredentials, SetCapabilities, SetWorkingDirectory,
                  ResolveProgram, Execute>;
 
-enum class Executor { parent, init };
+// later: `start` and `delete`, from the stored plan.
+enum class Executor { parent, init, later };
 
 std::string_view name_of(const Step& step);
 Executor executor_of(const Step& step);

@@ -88,10 +88,7 @@ Status refuse_unserved(const Admission& admission) {
     return unsupported("profile.lifetime", "this version does not end a job after a time",
                        "take lifetime_seconds out of profile " + admission.profile.name,
                        "/lifetime_seconds");
-  const oci::Hooks& hooks = admission.decision.spec.hooks;
-  if (hooks.start_container.empty() && hooks.poststart.empty() && hooks.poststop.empty()) return {};
-  return unsupported("hooks.phase", "startContainer, poststart and poststop hooks are not served",
-                     "use prestart, createRuntime or createContainer", "/hooks");
+  return {};
 }
 
 Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& admission) {
@@ -118,6 +115,7 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
       inputs.datasets.push_back({dataset.id, dataset.target});
   inputs.profile_filter = admission.decision.seccomp;
   inputs.selinux_enabled = host.selinux;
+  inputs.resolved = std::move(context.resolved);
   admission.plan = TRY(plan::compile(admission.decision.spec, inputs));
   admission.plan_digest = admission.plan.digest();
   return {};

@@ -28,9 +28,9 @@ std::vector<std::string> host_paths_of(const oci::Spec& spec) {
   std::vector<std::string> paths = {spec.root.path};
   for (const oci::Mount& mount : spec.mounts)
     if (is_bind(mount)) paths.push_back(mount.source);
-  const oci::Hooks& hooks = spec.hooks;
+  const oci::Hooks& hooks = spec.hooks;  // startContainer's are paths of the container
   for (const auto* phase : {&hooks.prestart, &hooks.create_runtime, &hooks.create_container,
-                            &hooks.start_container, &hooks.poststart, &hooks.poststop})
+                            &hooks.poststart, &hooks.poststop})
     collect(*phase, paths);
   return paths;
 }

@@ -11,7 +11,9 @@
 #include "shim/base/clock.h"
 #include "shim/fs/host_file.h"
 #include "shim/run/datasets.h"
+#include "shim/run/late_hooks.h"
 #include "shim/run/launch.h"
+#include "shim/run/lifecycle.h"
 #include "shim/warden/journal.h"
 
 namespace casemate::run {
@@ -102,7 +104,7 @@ warden::StateRecord state_record(const Admission& admission, const WardenClient&
   record.twin_pid = warden.twin_pid();
   record.plan_digest = admission.plan_digest;
   for (const auto& [key, value] : spec.annotations) record.annotations[key] = value;
-  record.extra = {{"profile", admission.profile.name}};
+  record.extra = {{"profile", admission.profile.name}, {"laterHooks", later_hooks(admission.plan)}};
   return record;
 }
 
@@ -120,11 +122,23 @@ void reap(pid_t child) {
   if (pidfd && ::poll(&ended, 1, kPatienceMs) > 0) static_cast<void>(::waitpid(child, nullptr, 0));
 }
 
-// The warden has seen our end of the socket close and undoes everything; the attempt is over when
-// it is.
-void await_roll_back(pid_t warden, pid_t init) {
-  for (const pid_t child : {warden, init})
+// The warden sees our end of the socket close and undoes everything. Should it have committed after
+// we gave up waiting for its answer, the end of init makes it clean up, and the rest is as in
+// delete.
+void roll_back(Runtime& runtime, const Admission& admission, ContainerDir& directory,
+               WardenClient warden, pid_t init) {
+  const pid_t warden_pid = warden.warden_pid();
+  {
+    const WardenClient let_go = std::move(warden);
+  }
+  if (init > 0) ::kill(init, SIGKILL);  // our child, not reaped yet: nobody else has its pid
+  for (const pid_t child : {warden_pid, init})
     if (child > 0) reap(child);
+  if (directory.let_go_of_life_lock()) static_cast<void>(discard(runtime, directory));
+  // Hooks may have set something up for an init that existed.
+  if (init > 0)
+    run_late_hooks(runtime, "poststop", admission.plan.to_json(),
+                   oci_state(admission, "stopped", 0));
 }
 
 Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& directory,
@@ -146,12 +160,13 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   TRY(audit(runtime, "create.allow", admission.request.id,
             allow_facts(admission, runtime.settings)));
   TRY(warden.commit());
-  return {};
+  return directory.let_go_of_life_lock();
 }
 
 Result<WardenClient> open_warden(Runtime& runtime, const Admission& admission,
                                  const ContainerDir& directory) {
-  auto warden = TRY(WardenClient::spawn(runtime.kernel, runtime.program("casemate-warden")));
+  auto warden = TRY(WardenClient::spawn(runtime.kernel, runtime.program("casemate-warden"),
+                                        runtime.settings.warden_deadline));
   TRY(warden.open({.id = admission.request.id,
                    .root = runtime.settings.root,
                    .evidence = runtime.evidence(),
@@ -169,15 +184,10 @@ Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
     return std::unexpected(std::move(opened.error()));
   }
   WardenClient warden = std::move(*opened);
-  const pid_t warden_pid = warden.warden_pid();
   pid_t pid = -1;
   const Status done = launch_and_commit(runtime, admission, directory, warden, pid);
-  if (done) TRY(directory.let_go_of_life_lock());
-  if (done) return Created{std::move(directory), std::move(warden), pid, warden_pid};
-  {
-    const WardenClient let_go = std::move(warden);
-  }
-  await_roll_back(warden_pid, pid);
+  if (done) return Created{std::move(directory), std::move(warden), pid};
+  roll_back(runtime, admission, directory, std::move(warden), pid);
   return std::unexpected(done.error());
 }
 
@@ -203,7 +213,9 @@ Result<Created> create_audited(Runtime& runtime, const CreateRequest& request) {
   Created created = TRY(stage_and_launch(runtime, admission));
   runtime.progress.done(facts_line(admission));
   if (const Status written = write_pid_file(runtime, request, created.pid); !written) {
-    static_cast<void>(created.warden.kill(SIGKILL));
+    // Whoever finds a pid file finds a container that stands.
+    static_cast<void>(runtime.kernel.unlinkat(AT_FDCWD, request.pid_file, 0));
+    roll_back(runtime, admission, created.directory, std::move(created.warden), created.pid);
     return std::unexpected(written.error());
   }
   return created;

@@ -13,7 +13,6 @@ struct Created {
   warden::ContainerDir directory;
   warden::WardenClient warden;
   pid_t pid = -1;
-  pid_t warden_pid = -1;
 };
 
 // Refusals are in the audit log when this returns. The caller is init's and the warden's parent and

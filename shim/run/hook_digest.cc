@@ -46,7 +46,9 @@ Result<std::string> digest_of(Runtime& runtime, int program) {
   return digest;
 }
 
-Status check(Runtime& runtime, const oci::Hook& hook, const apply::HostPaths& paths) {
+}  // namespace
+
+Status check_hook_digest(Runtime& runtime, const oci::Hook& hook, const apply::HostPaths& paths) {
   const auto resolved = paths.resolved();
   const auto leads_to = resolved.find(hook.path);
   if (leads_to == resolved.end()) return {};  // absent: running it will say so
@@ -61,13 +63,11 @@ Status check(Runtime& runtime, const oci::Hook& hook, const apply::HostPaths& pa
   return {};
 }
 
-}  // namespace
-
 Status check_hook_digests(Runtime& runtime, const oci::Spec& spec, const apply::HostPaths& paths) {
   const oci::Hooks& hooks = spec.hooks;
   for (const auto* phase : {&hooks.prestart, &hooks.create_runtime, &hooks.create_container,
-                            &hooks.start_container, &hooks.poststart, &hooks.poststop})
-    for (const oci::Hook& hook : *phase) TRY(check(runtime, hook, paths));
+                            &hooks.poststart, &hooks.poststop})
+    for (const oci::Hook& hook : *phase) TRY(check_hook_digest(runtime, hook, paths));
   return {};
 }
 

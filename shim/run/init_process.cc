@@ -116,12 +116,12 @@ void run_init(sys::Kernel& kernel, const InitArguments& arguments) {
   apply::InitContext context{.kernel = kernel,
                              .plan = arguments.plan,
                              .prepared = arguments.prepared,
-                             .state_json = arguments.state_json,
+                             .state = arguments.state,
                              .console_socket = arguments.console_socket};
   if (const Status built = build(kernel, arguments, context); !built)
     fail(kernel, arguments.sync_socket, built.error());
   if (!wait_for_go(kernel, arguments.start_socket)) ::_exit(0);
-  const Status failed = apply::execute(context, *arguments.plan.find<plan::Execute>());
+  const Status failed = apply::execute(context);
   // The warden reads this one: the error alone, see shim/warden/protocol.h.
   static_cast<void>(kernel.write(arguments.start_socket, dump(sys::error_to_json(failed.error()))));
   ::_exit(failed.error().exit_code());

@@ -30,7 +30,7 @@ struct InitArguments {
   apply::Prepared& prepared;
   std::vector<JoinedNamespace>& joined;    // all but pid and time, which the parent enters for init
   std::span<const UniqueFd> cgroup_files;  // of Cgroup::open_for_self()
-  std::string state_json;                  // for createContainer hooks
+  Json state;                              // OCI state, for hooks
   int sync_socket = -1;
   int start_socket = -1;
   int console_socket = -1;

@@ -163,7 +163,7 @@ Result<UniqueFd> console_for(const Admission& admission) {
 }
 
 Status run_parent_hooks(Runtime& runtime, const Admission& admission, pid_t pid) {
-  const std::string state = state_json(admission, "creating", pid);
+  const std::string state = dump(oci_state(admission, "creating", pid));
   for (const plan::Step& step : admission.plan.steps) {
     const auto* hooks = std::get_if<plan::RunHooks>(&step);
     if (hooks == nullptr || plan::executor_of(step) != plan::Executor::parent) continue;
@@ -196,15 +196,15 @@ Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgrou
 
 }  // namespace
 
-std::string state_json(const Admission& admission, std::string_view status, pid_t pid) {
+Json oci_state(const Admission& admission, std::string_view status, pid_t pid) {
   Json annotations = Json::object();
   for (const auto& [key, value] : admission.decision.spec.annotations) annotations[key] = value;
-  return dump({{"ociVersion", admission.decision.spec.oci_version},
-               {"id", admission.request.id},
-               {"status", status},
-               {"pid", pid},
-               {"bundle", admission.request.bundle},
-               {"annotations", std::move(annotations)}});
+  return {{"ociVersion", admission.decision.spec.oci_version},
+          {"id", admission.request.id},
+          {"status", status},
+          {"pid", pid},
+          {"bundle", admission.request.bundle},
+          {"annotations", std::move(annotations)}};
 }
 
 Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
@@ -225,7 +225,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                       .prepared = prepared,
                       .joined = namespaces.joined,
                       .cgroup_files = cgroup_files,
-                      .state_json = state_json(admission, "creating", 0),
+                      .state = oci_state(admission, "creating", 0),
                       .sync_socket = init_sync.get(),
                       .start_socket = init_start.get(),
                       .console_socket = console.get(),

@@ -23,6 +23,6 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                         warden::WardenClient& warden, pid_t& pid);
 
 // The OCI state (runtime-spec "State") that hooks read.
-std::string state_json(const Admission& admission, std::string_view status, pid_t pid);
+Json oci_state(const Admission& admission, std::string_view status, pid_t pid);
 
 }  // namespace casemate::run

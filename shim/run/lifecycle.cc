@@ -10,6 +10,7 @@
 
 #include "shim/base/clock.h"
 #include "shim/cgroup/cgroup.h"
+#include "shim/run/late_hooks.h"
 #include "shim/warden/container_dir.h"
 #include "shim/warden/journal.h"
 #include "shim/warden/protocol.h"
@@ -22,7 +23,7 @@ using std::chrono::milliseconds;
 using warden::ContainerDir;
 using warden::WardenClient;
 
-constexpr milliseconds kStartDeadline{30'000};
+constexpr milliseconds kStartDeadline{60'000};  // a startContainer hook may take 50 s
 constexpr milliseconds kWipeDeadline{120'000};
 
 Result<ContainerDir> find_container(Runtime& runtime, const std::string& id) {
@@ -118,9 +119,26 @@ Status await_end(Runtime& runtime, ContainerDir& directory) {
   return wiped;
 }
 
+Status run_stored_hooks(Runtime& runtime, ContainerDir& directory, std::string_view phase) {
+  const warden::StateRecord record = TRY(directory.load_state());
+  const Json phases = record.extra.value("laterHooks", Json::array());
+  if (std::find(phases.begin(), phases.end(), phase) == phases.end()) return {};
+  run_late_hooks(runtime, phase, TRY(directory.load_plan()), TRY(state_of(runtime, directory)));
+  return {};
+}
+
 }  // namespace
 
-Status settle(Runtime& runtime, ContainerDir& directory, const std::function<Status()>& look) {
+Status start(Runtime& runtime, ContainerDir& directory, WardenClient& warden) {
+  TRY(warden.start(kStartDeadline));
+  return run_stored_hooks(runtime, directory, "poststart");
+}
+
+namespace {
+
+// Under the container's lock: waits for the wipe, lets `look` read what is left, removes the rest.
+Status remove_wiped(Runtime& runtime, ContainerDir& directory,
+                    const std::function<Status()>& look) {
   // Whoever comes second finds a directory without a name, in which nothing can be made any more.
   const auto lock = directory.lock();
   if (!lock && lock.error().sys_errno == ENOENT) return {};
@@ -131,13 +149,27 @@ Status settle(Runtime& runtime, ContainerDir& directory, const std::function<Sta
   return directory.remove();
 }
 
+}  // namespace
+
+Status settle(Runtime& runtime, ContainerDir& directory, const std::function<Status()>& look) {
+  return remove_wiped(runtime, directory, [&]() -> Status {
+    TRY(look());
+    // One without a state was never made: its create has said so and run the hooks.
+    static_cast<void>(run_stored_hooks(runtime, directory, "poststop"));
+    return {};
+  });
+}
+
+Status discard(Runtime& runtime, ContainerDir& directory) {
+  return remove_wiped(runtime, directory, [] { return Status(); });
+}
+
 Status start(Runtime& runtime, const std::string& id) {
   ContainerDir directory = TRY(find_container(runtime, id));
   const std::string status = TRY(state_of(runtime, directory)).value("status", "");
   if (status != "created") return wrong_state(id, status, "created");
   auto warden = TRY(WardenClient::connect(runtime.kernel, directory.fd()));
-  TRY(warden.start(kStartDeadline));
-  return {};
+  return start(runtime, directory, warden);
 }
 
 Result<Json> state(Runtime& runtime, const std::string& id) {
@@ -155,7 +187,9 @@ Status remove(Runtime& runtime, const std::string& id, bool force) {
   auto found = find_container(runtime, id);
   if (!found && force && found.error().rule == "container.unknown") return {};
   if (!found) return std::unexpected(std::move(found.error()));
-  const std::string status = TRY(status_of(runtime, *found));
+  auto known = status_of(runtime, *found);
+  if (!known && !force) return std::unexpected(std::move(known.error()));
+  const std::string status = known.value_or("unknown");  // whatever its files say, it can be ended
   // A container that never ran is ended and removed, as runc does it.
   if (status != "stopped" && status != "created" && !force)
     return wrong_state(id, status, "stopped");

@@ -12,8 +12,11 @@
 
 namespace casemate::run {
 
-// Lets init execute the container's program; its error when that is not possible.
+// Lets init execute the container's program, and runs the poststart hooks; init's error when the
+// program cannot be executed.
 Status start(Runtime& runtime, const std::string& id);
+// The same for the container that the caller has just created.
+Status start(Runtime& runtime, warden::ContainerDir& directory, warden::WardenClient& warden);
 
 // The OCI state (runtime-spec "State"), from facts: is init alive?
 Result<Json> state(Runtime& runtime, const std::string& id);
@@ -23,11 +26,14 @@ Result<Json> state(Runtime& runtime, const std::string& id);
 // expect).
 Status kill(Runtime& runtime, const std::string& id, const std::string& signal, bool all);
 
-// Waits until the container is wiped, whoever wipes it, lets `look` read what it left, and removes
-// its directory. Two may do so at once (run and delete): the second finds it gone, which is
-// success.
+// Waits until the container is wiped, whoever wipes it, lets `look` read what it left, runs the
+// poststop hooks and removes the container's directory. Two may do so at once (run and delete): the
+// second finds it gone, which is success.
 Status settle(Runtime& runtime, warden::ContainerDir& directory,
               const std::function<Status()>& look);
+
+// The same for a create that failed: nothing to look at, no hooks.
+Status discard(Runtime& runtime, warden::ContainerDir& directory);
 
 // Removes a stopped container, and with `force` ends it first. Waits until its data is wiped. With
 // `force` a container that does not exist is success.

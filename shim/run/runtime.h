@@ -26,6 +26,7 @@ struct Settings {
   bool progress = false;
   bool systemd_cgroup = false;
   std::chrono::milliseconds init_deadline{60'000};  // for each of init's messages
+  std::chrono::milliseconds warden_deadline = warden::kAnswerDeadline;
 };
 
 // Tells a person what was done and how long it took; silent unless asked for.

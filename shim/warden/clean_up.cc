@@ -45,7 +45,6 @@ Status await_end(int pidfd, milliseconds deadline) {
 
 // Init first by its pidfd; the cgroups then end what it left and thaw it, should it be frozen.
 void end_job(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
-  holdings.start_socket.reset();  // an init that still waits for "g" sees its end
   if (holdings.init_alive()) {
     const auto sent = kernel.pidfd_send_signal(holdings.init.get(), SIGKILL);
     if (!sent && sent.error().sys_errno != ESRCH) problems.note(sent);
@@ -55,6 +54,7 @@ void end_job(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
     problems.note(group ? group->kill_all(kKillDeadline)
                         : Status(std::unexpected(std::move(group.error()))));
   }
+  holdings.start_socket.reset();  // an init that still waits for "g" sees its end
   if (holdings.init) problems.note(await_end(holdings.init.get(), kInitDeadline));
 }
 

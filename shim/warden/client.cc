@@ -14,7 +14,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kWardenSocket = 3;
-constexpr milliseconds kPatience{10'000};
 
 // posix_spawn's two arguments, destroyed whatever happens.
 class SpawnPlan {
@@ -62,7 +61,8 @@ class SpawnPlan {
 
 }  // namespace
 
-Result<WardenClient> WardenClient::spawn(sys::Kernel& kernel, const std::string& program) {
+Result<WardenClient> WardenClient::spawn(sys::Kernel& kernel, const std::string& program,
+                                         milliseconds deadline) {
   if (!program.starts_with('/'))
     return bad_input("warden.program", "the warden's path is not absolute: " + program);
   auto [ours, theirs] = TRY(kernel.socketpair(SOCK_SEQPACKET));
@@ -73,7 +73,7 @@ Result<WardenClient> WardenClient::spawn(sys::Kernel& kernel, const std::string&
     errno = failed;
     return sys_error("start " + program);
   }
-  return WardenClient(kernel, std::move(ours));
+  return WardenClient(kernel, std::move(ours), deadline);
 }
 
 Result<WardenClient> WardenClient::connect(sys::Kernel& kernel, int container_dir) {
@@ -88,7 +88,7 @@ Result<Json> WardenClient::call(const Json& body, std::span<const int> fds, mill
 
 Status WardenClient::open(const Open& request, int dir) {
   const std::array<int, 1> fds = {dir};
-  const Json reply = TRY(call(to_json(request), fds, kPatience));
+  const Json reply = TRY(call(to_json(request), fds));
   warden_pid_ = reply.value("warden", 0);
   twin_pid_ = reply.value("twin", 0);
   return {};
@@ -96,34 +96,34 @@ Status WardenClient::open(const Open& request, int dir) {
 
 Status WardenClient::hold_mount(std::string_view what, int mount) {
   const std::array<int, 1> fds = {mount};
-  TRY(call(to_json(Hold{.what = std::string(what)}), fds, kPatience));
+  TRY(call(to_json(Hold{.what = std::string(what)}), fds));
   return {};
 }
 
 Status WardenClient::hold_cgroup(const Json& saved, bool parents) {
   const Json data = {{"saved", saved}, {"parents", parents}};
-  TRY(call(to_json(Hold{.what = "cgroup", .data = data}), {}, kPatience));
+  TRY(call(to_json(Hold{.what = "cgroup", .data = data})));
   return {};
 }
 
 Status WardenClient::intend_cgroup(std::string_view path) {
-  TRY(call(to_json(Hold{.what = "cgroup-intent", .data = {{"path", path}}}), {}, kPatience));
+  TRY(call(to_json(Hold{.what = "cgroup-intent", .data = {{"path", path}}})));
   return {};
 }
 
 Status WardenClient::hold_init(pid_t pid, int pidfd, int start_socket) {
   const std::array<int, 2> fds = {pidfd, start_socket};
-  TRY(call(to_json(Hold{.what = "init", .data = {{"pid", pid}}}), fds, kPatience));
+  TRY(call(to_json(Hold{.what = "init", .data = {{"pid", pid}}}), fds));
   return {};
 }
 
 Status WardenClient::facts(const Json& merge) {
-  TRY(call({{"op", "facts"}, {"facts", merge}}, {}, kPatience));
+  TRY(call({{"op", "facts"}, {"facts", merge}}));
   return {};
 }
 
 Status WardenClient::commit() {
-  TRY(call({{"op", "commit"}}, {}, kPatience));
+  TRY(call({{"op", "commit"}}));
   return {};
 }
 
@@ -133,14 +133,14 @@ Status WardenClient::start(milliseconds deadline) {
 }
 
 Result<Standing> WardenClient::status() {
-  const Json reply = TRY(call({{"op", "status"}}, {}, kPatience));
+  const Json reply = TRY(call({{"op", "status"}}));
   const auto state = state_from_string(reply.value("state", std::string()));
   if (!state) return internal("warden.reply", "the warden's answer makes no sense");
   return Standing{.state = *state, .init_alive = reply.value("initAlive", false)};
 }
 
 Status WardenClient::kill(int signal) {
-  TRY(call({{"op", "kill"}, {"signal", signal}}, {}, kPatience));
+  TRY(call({{"op", "kill"}, {"signal", signal}}));
   return {};
 }
 

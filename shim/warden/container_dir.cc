@@ -74,10 +74,21 @@ Status check_id(std::string_view id) {
 
 namespace {
 
+// Whether somebody holds the lock of this directory; asked by a descriptor of its own.
+Result<bool> is_locked(sys::Kernel& kernel, int dir) {
+  const auto own = TRY(open_readable_directory(kernel, dir, "."));
+  const auto taken = kernel.flock(own.get(), LOCK_EX | LOCK_NB);
+  if (taken) return false;
+  if (is(taken.error(), EWOULDBLOCK)) return true;
+  return std::unexpected(taken.error());
+}
+
+// Everything that happens to the container later rests on this lock, so it is read back.
 Result<UniqueFd> open_and_lock(sys::Kernel& kernel, int parent, const std::string& name) {
   auto dir = TRY(open_readable_directory(kernel, parent, name));
   TRY(kernel.flock(dir.get(), LOCK_EX | LOCK_NB));
-  return dir;
+  if (TRY(is_locked(kernel, dir.get()))) return dir;
+  return internal("readback.lock", "the life lock of container " + name + " does not hold");
 }
 
 }  // namespace
@@ -158,11 +169,7 @@ Result<UniqueFd> ContainerDir::lock() {
 }
 
 Result<bool> ContainerDir::alive() {
-  const auto own = TRY(open_readable_directory(*kernel_, dir_.get(), "."));
-  const auto taken = kernel_->flock(own.get(), LOCK_EX | LOCK_NB);
-  if (taken) return false;
-  if (is(taken.error(), EWOULDBLOCK)) return true;
-  return std::unexpected(taken.error());
+  return is_locked(*kernel_, dir_.get());
 }
 
 Status ContainerDir::save_state(const StateRecord& record) {

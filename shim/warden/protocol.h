@@ -94,11 +94,15 @@ struct Standing {
   bool init_alive = false;
 };
 
+inline constexpr std::chrono::milliseconds kAnswerDeadline{10'000};
+
 class WardenClient {
  public:
   // Starts the program (absolute path) with an empty environment, /dev/null as 0–2, its own session
   // and no other descriptor than the socket. It becomes a child of the caller, who need not wait.
-  static Result<WardenClient> spawn(sys::Kernel& kernel, const std::string& program);
+  // `deadline` is for each of its answers up to commit.
+  static Result<WardenClient> spawn(sys::Kernel& kernel, const std::string& program,
+                                    std::chrono::milliseconds deadline = kAnswerDeadline);
   // The warden of an existing container. internal "warden.gone" when none listens.
   static Result<WardenClient> connect(sys::Kernel& kernel, int container_dir);
 
@@ -132,12 +136,17 @@ class WardenClient {
   int socket() const { return socket_.get(); }
 
  private:
-  WardenClient(sys::Kernel& kernel, UniqueFd socket)
-      : kernel_(&kernel), socket_(std::move(socket)) {}
+  WardenClient(sys::Kernel& kernel, UniqueFd socket,
+               std::chrono::milliseconds deadline = kAnswerDeadline)
+      : kernel_(&kernel), socket_(std::move(socket)), deadline_(deadline) {}
   Result<Json> call(const Json& body, std::span<const int> fds, std::chrono::milliseconds deadline);
+  Result<Json> call(const Json& body, std::span<const int> fds = {}) {
+    return call(body, fds, deadline_);
+  }
 
   sys::Kernel* kernel_;
   UniqueFd socket_;
+  std::chrono::milliseconds deadline_;
   pid_t warden_pid_ = 0;
   pid_t twin_pid_ = 0;
 };

@@ -85,32 +85,6 @@ OUT=$(printf 'to the job' | runtime run --bundle "$W/seven" seven) || STATUS=$?
 expect_eq "$STATUS $OUT" '7 to the job' 'exit code and stdin'
 expect_same "$W/before" 'run'
 
-step 'hooks run with the state on stdin, in order'
-host_shell=$(readlink -f /bin/sh)
-jq --arg w "$W" --arg sh "$host_shell" '
-  def hook($name): {path: $sh, args: ["sh", "-c", "/usr/bin/jq -r .status | /usr/bin/sed s/^/\($name):/ >>\($w)/hooks"]};
-  .hooks = {prestart: [hook("prestart")], createRuntime: [hook("createRuntime")]}' \
-  "$W/true/config.json" >"$W/hooks.json"
-mkdir -p "$W/hooked"
-cp -a "$W/true/rootfs" "$W/hooked/"
-cp "$W/hooks.json" "$W/hooked/config.json"
-if is_casemate; then
-  # Programs of the host run as hooks only when its configuration names them.
-  run_status runtime run --bundle "$W/hooked" eight
-  [ "$STATUS" -ne 0 ] || fail 'an unknown hook program ran'
-  site_config ".hooks += [{path: \"$host_shell\"}]"
-fi
-expect_status 0 runtime run --bundle "$W/hooked" nine
-expect_eq "$(tr '\n' ' ' <"$W/hooks")" 'prestart:creating createRuntime:creating ' 'hooks'
-if is_casemate; then
-  for phase in startContainer poststart poststop; do
-    jq --arg phase "$phase" '.hooks = {($phase): .hooks.prestart}' "$W/hooks.json" >"$W/hooked/config.json"
-    run_status runtime run --bundle "$W/hooked" ten
-    [[ $ERR =~ \[hooks\.(phase|start-container)\] ]] || fail "a $phase hook was not refused: $ERR"
-  done
-fi
-expect_same "$W/before" 'hooks'
-
 if is_casemate; then
   step 'create killed at any moment leaves nothing that delete --force does not remove'
   mapfile -t arguments < <(runtime_arguments)

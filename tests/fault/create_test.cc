@@ -1,11 +1,12 @@
-// Every kernel call of create fails once. A create that fails leaves nothing behind; one that
-// succeeds although a call failed must hold under a second look: what was planned is what /proc
-// shows. (Calls that claim success and do nothing are tested step by step in tests/unit/apply and
-// tests/unit/cgroup.)
+// Every kernel call of create fails once, and claims success and does nothing once. A create that
+// fails leaves nothing behind; one that succeeds all the same must hold under a second look: what
+// was planned is what the kernel shows.
 #include "shim/run/create.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #include <thread>
 
 #include "shim/run/lifecycle.h"
-#include "shim/sys/faulty_kernel.h"
+#include "shim/sys/intercepting_kernel.h"
 #include "shim/sys/real_kernel.h"
 
 namespace casemate {
@@ -25,6 +26,7 @@ namespace {
 namespace files = std::filesystem;
 
 constexpr const char* kId = "fault";
+constexpr unsigned kPatienceSeconds = 60;
 
 constexpr const char* kConfig = R"({
   "ociVersion": "1.2.0",
@@ -61,10 +63,58 @@ std::set<std::string> cgroups() {
   return found;
 }
 
+// The path of a cgroup v1 hierarchy in /proc/PID/cgroup.
+std::string cgroup_of(const std::string& text, const std::string& controller) {
+  const std::size_t at = text.find(":" + controller + ":");
+  if (at == std::string::npos) return "?";
+  const std::size_t begin = at + controller.size() + 2;
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
 std::string mountinfo() {
   std::ifstream file("/proc/self/mountinfo");
   return {std::istreambuf_iterator<char>(file), {}};
 }
+
+// The two processes whose calls are numbered: create itself, and init from clone3 to exec.
+enum Who { parent, init };
+
+// What both know of the other: in memory that survives the fork.
+struct Calls {
+  static constexpr std::size_t kMost = 1024;
+  struct {
+    std::size_t made;
+    char names[kMost][96];
+  } of[2];
+};
+
+// One call of one of them fails, or claims success and does nothing.
+class FaultyCreate final : public sys::InterceptingKernel {
+ public:
+  struct Fault {
+    Who who = parent;
+    std::size_t number = 0;  // 0: none
+    Verdict verdict;
+  };
+  FaultyCreate(sys::Kernel& inner, Calls& calls, Fault fault)
+      : InterceptingKernel(inner), calls_(calls), fault_(fault) {
+    calls_ = {};
+  }
+  Verdict decide(std::string_view call, const std::string& arguments) override {
+    const Who who = ::getpid() == parent_ ? parent : init;
+    const std::size_t number = ++calls_.of[who].made;
+    if (number < Calls::kMost)
+      std::snprintf(calls_.of[who].names[number], sizeof *calls_.of[who].names,
+                    "%s call %zu: %s %s", who == parent ? "parent" : "init", number,
+                    std::string(call).c_str(), arguments.c_str());
+    return who == fault_.who && number == fault_.number ? fault_.verdict : Verdict{};
+  }
+
+ private:
+  Calls& calls_;
+  const Fault fault_;
+  const pid_t parent_ = ::getpid();
+};
 
 class CreateFaults : public ::testing::Test {
  protected:
@@ -83,10 +133,17 @@ class CreateFaults : public ::testing::Test {
                    R"("},"rules":[{"job":false,"profile":"baseline"},{"deny":true}]})");
     // Whoever is left behind becomes a child of this process and is found.
     ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    void* shared =
+        ::mmap(nullptr, sizeof(Calls), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(shared, MAP_FAILED);
+    calls_ = static_cast<Calls*>(shared);
     cgroups_ = cgroups();
     mounts_ = mountinfo();
   }
-  void TearDown() override { files::remove_all(home_); }
+  void TearDown() override {
+    files::remove_all(home_);
+    ::munmap(calls_, sizeof(Calls));
+  }
 
   Result<run::Runtime> runtime(sys::Kernel& kernel) const {
     run::Settings settings;
@@ -94,6 +151,7 @@ class CreateFaults : public ::testing::Test {
     settings.root = home_ / "root";
     settings.programs = CASEMATE_BINARY_DIR "/bin";
     settings.init_deadline = std::chrono::milliseconds(1000);
+    settings.warden_deadline = std::chrono::milliseconds(1000);
     return run::make_runtime(kernel, settings);
   }
 
@@ -133,14 +191,14 @@ class CreateFaults : public ::testing::Test {
     return {};
   }
 
-  // One create in a process of its own (a fault must not reach the next one). True: it succeeded.
-  template <class Arm>
-  bool attempt(Arm arm) const {
+  // One create in a process of its own (a fault must not reach the next one), which is killed when
+  // it waits for something that never comes. True: it succeeded.
+  bool attempt(FaultyCreate::Fault fault) const {
     const pid_t child = ::fork();
     if (child == 0) {
+      ::alarm(kPatienceSeconds);
       sys::RealKernel real;
-      sys::FaultyKernel kernel(real);
-      arm(kernel);
+      FaultyCreate kernel(real, *calls_, fault);
       const Status done = create(kernel);
       if (!done) write_file(home_ / "error", done.error().message());
       ::_exit(done ? 0 : 1);
@@ -162,14 +220,10 @@ class CreateFaults : public ::testing::Test {
     ASSERT_EQ(residue(), "");
   }
 
-  std::size_t count_calls() const {
-    sys::RealKernel real;
-    sys::FaultyKernel kernel(real);
-    EXPECT_TRUE(create(kernel));
-    end_container();
-    return kernel.calls();
-  }
+  void for_each_call(sys::InterceptingKernel::Verdict verdict) const;
+  void for_each_call_of(Who who, sys::InterceptingKernel::Verdict verdict) const;
 
+  Calls* calls_ = nullptr;
   files::path home_;
   std::set<std::string> cgroups_;
   std::string mounts_;
@@ -182,6 +236,7 @@ std::string CreateFaults::second_look() const {
   if (pid.empty()) return "no pid file";
   std::ifstream status("/proc/" + pid + "/status");
   const std::string text{std::istreambuf_iterator<char>(status), {}};
+  if (text.find("\nState:\tZ") != std::string::npos) return {};  // nothing will ever run in it
   for (const char* wanted :
        {"\nUid:\t1000\t1000\t1000\t1000\n", "\nGid:\t1000\t1000\t1000\t1000\n", "\nGroups:\t5 \n",
         "\nCapEff:\t0000000000000020\n", "\nCapBnd:\t0000000000000020\n",
@@ -192,28 +247,53 @@ std::string CreateFaults::second_look() const {
   for (const char* wanted : {" / ro", " /proc ", " /dev ", " /sys ro", " /shared ro",
                              " /proc/keys ", " /sys/firmware ro", " /proc/sys ro"})
     if (table.find(wanted) == std::string::npos) return "not mounted: " + std::string(wanted);
-  const std::string limits = [&] {
-    std::ifstream file("/proc/" + pid + "/limits");
+  const auto file_of = [&](const std::string& path) {
+    std::ifstream file(path);
     return std::string{std::istreambuf_iterator<char>(file), {}};
-  }();
+  };
+  const std::string proc = "/proc/" + pid + "/";
+  const std::string limits = file_of(proc + "limits");
   if (limits.find("Max open files            256                  512") == std::string::npos)
     return "RLIMIT_NOFILE";
+  if (file_of(proc + "oom_score_adj") != "100\n") return "oom_score_adj";
+  if (text.find("\nUmask:\t0022\n") == std::string::npos) return "umask";
+  struct stat owner{};
+  if (::stat((proc + "maps").c_str(), &owner) != 0 || owner.st_uid != 0) return "dumpable";
+  if (::getsid(std::stoi(pid)) != std::stoi(pid)) return "no session of its own";
+  const std::string group = cgroup_of(file_of(proc + "cgroup"), "pids");
+  if (file_of("/sys/fs/cgroup/pids" + group + "/pids.max") != "64\n") return "pids.max";
   return {};
 }
 
-// Calls are numbered in the parent up to clone3, and from there in parent and init alike: both fail
-// at the same number, one of them first.
-TEST_F(CreateFaults, AFailedCallLeavesNothing) {
-  const std::size_t calls = count_calls();
-  ASSERT_GT(calls, 200U);
-  for (std::size_t n = 1; n <= calls; ++n) {
-    const bool stands = attempt([&](sys::FaultyKernel& kernel) { kernel.fail_call(n, EIO); });
-    if (stands) {
-      EXPECT_EQ(second_look(), "") << "call " << n << " failed and was ignored";
+void CreateFaults::for_each_call_of(Who who, sys::InterceptingKernel::Verdict verdict) const {
+  for (int warm = 0; warm < 2; ++warm) {  // the first create makes folders, keys and caches
+    ASSERT_TRUE(attempt({})) << last_error();
+    end_container();
+  }
+  const auto calls = std::make_unique<Calls>(*calls_);
+  ASSERT_GT(calls->of[who].made, 100U);
+  ASSERT_LT(calls->of[who].made, Calls::kMost);
+  for (std::size_t n = 1; n <= calls->of[who].made; ++n) {
+    SCOPED_TRACE(calls->of[who].names[n]);
+    if (attempt({who, n, verdict})) {
+      EXPECT_EQ(second_look(), "") << "the fault was ignored";
       end_container();
     }
-    ASSERT_EQ(residue(), "") << "call " << n << " of " << calls << ": " << last_error();
+    ASSERT_EQ(residue(), "") << last_error();
   }
+}
+
+void CreateFaults::for_each_call(sys::InterceptingKernel::Verdict verdict) const {
+  for_each_call_of(parent, verdict);
+  for_each_call_of(init, verdict);
+}
+
+TEST_F(CreateFaults, AFailedCallLeavesNothing) {
+  for_each_call({.kind = sys::InterceptingKernel::Verdict::fail, .error = EIO});
+}
+
+TEST_F(CreateFaults, ACallThatLiesIsNoticed) {
+  for_each_call({.kind = sys::InterceptingKernel::Verdict::pretend});
 }
 
 }  // namespace

@@ -154,9 +154,13 @@ TEST_F(Hooks, OfTheContainerComeWithTheirPrograms) {
   const plan::Plan plan{{plan::PivotRoot{}, plan::RunHooks{"createContainer", {hook}}}};
   Prepared prepared;
   prepared.hooks[1].push_back(UniqueFd(::open(hook.path.c_str(), O_PATH | O_CLOEXEC)));
-  InitContext context{.kernel = kernel, .plan = plan, .prepared = prepared, .state_json = "state"};
-  ASSERT_TRUE(run_container_hooks(context, std::get<plan::RunHooks>(plan.steps[1]), 1));
-  EXPECT_EQ(out("state"), "state");
+  InitContext context{
+      .kernel = kernel, .plan = plan, .prepared = prepared, .state = {{"id", "c1"}}};
+  ASSERT_TRUE(run_create_hooks(context, std::get<plan::RunHooks>(plan.steps[1]), 1));
+  const Json state = Json::parse(out("state"));
+  EXPECT_EQ(state.at("id"), "c1");
+  EXPECT_EQ(state.at("status"), "creating");
+  EXPECT_EQ(state.at("pid"), ::getpid());
 }
 
 // A hook without its program is an error, not a hook that is left out.
@@ -165,7 +169,7 @@ TEST_F(Hooks, OfTheContainerAreNeverLeftOut) {
   const plan::Plan plan{{plan::RunHooks{"createContainer", {hook}}}};
   Prepared prepared;
   InitContext context{.kernel = kernel, .plan = plan, .prepared = prepared};
-  EXPECT_EQ(rule_of(run_container_hooks(context, std::get<plan::RunHooks>(plan.steps[0]), 0)),
+  EXPECT_EQ(rule_of(run_create_hooks(context, std::get<plan::RunHooks>(plan.steps[0]), 0)),
             "hook.unprepared");
 }
 

@@ -46,7 +46,8 @@ TEST_F(InitSteps, ProgramsAreLookedUp) {
     c.equal("by path", c.add(plan::ResolveProgram{scratch / "root/absent", all}),
             "process.not-found");
     c.ok("by path", c.add(plan::ResolveProgram{scratch / "root/two/tool", all}));
-    c.equal("not executable", rule_of(execute(c.context, {{"tool"}, {}})), "process.permission");
+    c.plan.steps.emplace_back(plan::Execute{{"tool"}, {}});
+    c.equal("not executable", rule_of(execute(c.context)), "process.permission");
   });
 }
 
@@ -114,7 +115,7 @@ TEST_F(InitSteps, IdentityAndCapabilities) {
     const std::uint64_t kill = std::uint64_t{1} << CAP_KILL;
     c.ok("no_new_privs", c.add(plan::NoNewPrivileges{}));
     c.ok("user", c.add(plan::SetCredentials{user}));
-    c.equal("umask", ::umask(0), mode_t{027});
+    c.equal("umask", ::umask(027), mode_t{027});
     c.ok("capabilities", c.add(plan::SetCapabilities{.bounding = kill | 1,
                                                      .effective = kill,
                                                      .inheritable = kill,
@@ -131,18 +132,19 @@ TEST_F(InitSteps, IdentityAndCapabilities) {
                         .cap_bounding = now.cap_bounding,
                         .cap_ambient = now.cap_ambient,
                         .machine_capabilities = c.context.before.cap_permitted,
-                        .no_new_privileges = now.no_new_privileges};
+                        .no_new_privileges = now.no_new_privileges,
+                        .umask = now.umask,
+                        .session_leader = true};
     c.ok("read back", rule_of(plan::check(c.plan, seen)));
   });
 }
 
 // Each call of these steps that lies is found by the read-back.
 TEST_F(InitSteps, PretendedIdentityIsReadBack) {
-  const std::pair<const char*, const char*> lies[] = {{"setresuid", "readback.credentials"},
-                                                      {"setresgid", "readback.credentials"},
-                                                      {"setgroups", "readback.credentials"},
-                                                      {"prctl", "readback.no-new-privileges"},
-                                                      {"capset", "readback.capabilities"}};
+  const std::pair<const char*, const char*> lies[] = {
+      {"setresuid", "readback.credentials"},   {"setresgid", "readback.credentials"},
+      {"setgroups", "readback.credentials"},   {"umask", "readback.credentials"},
+      {"prctl", "readback.no-new-privileges"}, {"capset", "readback.capabilities"}};
   for (const auto& [call, rule] : lies)
     run([&](Container& c) {
       c.context.proc = std::move(fs::ProcFs::open(c.kernel).value());
@@ -161,7 +163,9 @@ TEST_F(InitSteps, PretendedIdentityIsReadBack) {
                           .cap_effective = now.cap_effective,
                           .cap_bounding = now.cap_bounding,
                           .machine_capabilities = c.context.before.cap_permitted,
-                          .no_new_privileges = now.no_new_privileges};
+                          .no_new_privileges = now.no_new_privileges,
+                          .umask = now.umask,
+                          .session_leader = true};
       c.equal(call, rule_of(plan::check(c.plan, seen)), rule);
     });
 }

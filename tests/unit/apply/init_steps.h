@@ -73,9 +73,11 @@ class Container {
   std::string mountinfo() { return fs::ProcFs::open(kernel)->read("self/mountinfo").value(); }
   // What the read-back says about the steps so far.
   std::string check_mounts() {
-    plan::Observed seen;
+    plan::Observed seen{.session_leader = true};
     seen.mounts = parse_mountinfo(mountinfo()).value();
     for (const Attached& one : context.attached) seen.mount_ids[one.step].push_back(one.mount_id);
+    seen.mount_at =
+        mounts_at(fs::SafeRoot(real, UniqueFd(::dup(context.root->fd()))), plan).value();
     return rule_of(plan::check(plan, seen));
   }
 

@@ -117,7 +117,7 @@ class Subject {
  private:
   [[noreturn]] void live(int socket) {
     const rlimit limit{.rlim_cur = 33, .rlim_max = 44};
-    const bool ready = ::dup2(socket, kLeaked) == kLeaked &&
+    const bool ready = ::dup2(socket, kLeaked) == kLeaked && kernel_.setsid() &&
                        kernel_.setrlimit(RLIMIT_NOFILE, limit) &&
                        kernel_.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
                        kernel_.prctl(PR_CAPBSET_DROP, 10, 0, 0, 0) && kernel_.setgroups({5, 7}) &&
@@ -136,7 +136,8 @@ TEST(Observe, AProcess) {
   const Subject subject(CLONE_NEWUTS | CLONE_NEWNS);
   const plan::Plan plan{{plan::Namespaces{{{oci::NamespaceType::uts, ""},
                                            {oci::NamespaceType::mount, ""},
-                                           {oci::NamespaceType::ipc, "/proc/self/ns/ipc"}}}}};
+                                           {oci::NamespaceType::ipc, "/proc/self/ns/ipc"}}},
+                         plan::MaskPath{"/proc"}, plan::MaskPath{"/proc/absent"}}};
   const auto seen =
       observe(kernel, plan, {.pid = subject.pid(), .attached = {{3, 41}, {3, 42}, {4, 0}}});
   ASSERT_TRUE(seen) << seen.error().message();
@@ -144,6 +145,7 @@ TEST(Observe, AProcess) {
   EXPECT_EQ(seen->gids, (std::array<std::uint32_t, 4>{100, 100, 100, 100}));
   EXPECT_EQ(seen->groups, (std::vector<std::uint32_t>{5, 7}));
   EXPECT_TRUE(seen->no_new_privileges);
+  EXPECT_TRUE(seen->session_leader);
   EXPECT_EQ(seen->seccomp_filters, 0);
   EXPECT_EQ(seen->cap_effective, 0u);
   EXPECT_EQ(seen->cap_bounding >> 10 & 1, 0u);
@@ -158,6 +160,10 @@ TEST(Observe, AProcess) {
   EXPECT_NE(spaces.at("ipc").asked, 0u);
   EXPECT_EQ(seen->mount_ids,
             (std::map<std::size_t, std::vector<std::uint64_t>>{{3, {41, 42}}, {4, {0}}}));
+  const auto proc = std::find_if(seen->mounts.begin(), seen->mounts.end(),
+                                 [](const auto& mount) { return mount.point == "/proc"; });
+  ASSERT_NE(proc, seen->mounts.end());
+  EXPECT_EQ(seen->mount_at, (std::map<std::size_t, std::uint64_t>{{1, proc->id}, {2, 0}}));
   EXPECT_EQ(std::count_if(seen->mounts.begin(), seen->mounts.end(),
                           [](const auto& mount) { return mount.point == "/"; }),
             1);

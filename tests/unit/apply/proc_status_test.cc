@@ -12,9 +12,10 @@ namespace casemate::apply {
 namespace {
 
 const std::string kStatus =
-    "Name:\tsh\nUmask:\t0022\nState:\tS (sleeping)\nPid:\t7\n"
+    "Name:\tsh\nUmask:\t0027\nState:\tS (sleeping)\nPid:\t7\n"
     "Uid:\t1000\t1001\t1002\t1003\nGid:\t100\t101\t102\t103\nFDSize:\t64\nGroups:\t5 7 4294967294 "
     "\n"
+    "NSpid:\t7\t1\nNSsid:\t6\t1\n"
     "CapInh:\t0000000000000001\nCapPrm:\t00000000a80425fb\nCapEff:\t0000000000000002\n"
     "CapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000000\n"
     "NoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t3\nSpeculation_Store_Bypass:\tthread force\n";
@@ -38,6 +39,9 @@ TEST(ProcStatus, EveryFact) {
   EXPECT_EQ(status->cap_bounding, 0x1ffffffffffu);
   EXPECT_EQ(status->cap_ambient, 0u);
   EXPECT_TRUE(status->no_new_privileges);
+  EXPECT_EQ(status->umask, 027u);
+  EXPECT_EQ(status->pid, 7);
+  EXPECT_EQ(status->session, 6);
   EXPECT_EQ(status->seccomp_mode, 2);
   EXPECT_EQ(status->seccomp_filters, 3);
 }

@@ -25,8 +25,8 @@ void PrintTo(const Case& one, std::ostream* out) {
   *out << one.name;
 }
 
-constexpr std::uint64_t kRestrictions =
-    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+constexpr std::uint64_t kRestrictions = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                        MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
 
 AttachMount mount_step(MountKind kind, std::uint64_t set, std::uint64_t recursive = 0) {
   AttachMount step{.kind = kind, .destination = "/m", .type = "tmpfs"};
@@ -43,8 +43,10 @@ void mounted(Observed& seen) {
                          .readonly = true,
                          .nosuid = true,
                          .nodev = true,
-                         .noexec = true});
+                         .noexec = true,
+                         .nosymfollow = true});
   seen.mount_ids[0] = {41};
+  seen.mount_at[0] = 41;
 }
 void rooted(Observed& seen) {
   seen.mounts.push_back({.id = 40, .point = "/", .type = "overlay", .readonly = true});
@@ -61,6 +63,8 @@ std::vector<Case> mount_cases() {
     cases.push_back({name, step, mounted, [](Observed& o) { o.mounts[0].nosuid = false; }, rule});
     cases.push_back({name, step, mounted, [](Observed& o) { o.mounts[0].nodev = false; }, rule});
     cases.push_back({name, step, mounted, [](Observed& o) { o.mounts[0].noexec = false; }, rule});
+    cases.push_back(
+        {name, step, mounted, [](Observed& o) { o.mounts[0].nosymfollow = false; }, rule});
   };
   flags("filesystem flags", fs);
   flags("bind flags", bind);
@@ -70,6 +74,10 @@ std::vector<Case> mount_cases() {
     cases.push_back({name, step, mounted, [](Observed& o) { o.mount_ids.clear(); }, rule});
     cases.push_back({name, step, mounted, [](Observed& o) { o.mount_ids[0].clear(); }, rule});
     cases.push_back({name, step, mounted, [](Observed& o) { o.mount_ids[0] = {42}; }, rule});
+    // The number is another mount's by now, and the path leads elsewhere or nowhere.
+    cases.push_back({name, step, mounted, [](Observed& o) { o.mount_at[0] = 43; }, rule});
+    cases.push_back({name, step, mounted, [](Observed& o) { o.mount_at[0] = 0; }, rule});
+    cases.push_back({name, step, mounted, [](Observed& o) { o.mount_at.clear(); }, rule});
   };
   absent("filesystem absent", fs);
   absent("bind absent", bind);
@@ -132,8 +140,10 @@ std::vector<Case> credential_cases() {
     o.uids = {1000, 1000, 1000, 1000};
     o.gids = {100, 100, 100, 100};
     o.groups = {5, 7};
+    o.umask = 0022;
   };
   std::vector<Case> cases;
+  cases.push_back({"umask", step, honest, [](Observed& o) { o.umask = 0; }, rule});
   for (std::size_t i = 0; i < 4; ++i) {
     cases.push_back({"uid", step, honest, [i](Observed& o) { o.uids[i] = 0; }, rule});
     cases.push_back({"gid", step, honest, [i](Observed& o) { o.gids[i] = 0; }, rule});
@@ -199,6 +209,8 @@ std::vector<Case> process_cases() {
        "readback.seccomp"},
       {"filter off", LoadSeccomp{}, filtered, [](Observed& o) { o.seccomp_mode = 0; },
        "readback.seccomp"},
+      {"session", PivotRoot{}, rooted, [](Observed& o) { o.session_leader = false; },
+       "readback.session"},
       {"descriptor", PivotRoot{}, rooted, [](Observed& o) { o.descriptors = {7}; },
        "readback.descriptors"},
   };
@@ -209,7 +221,7 @@ class CheckStep : public testing::TestWithParam<Case> {};
 TEST_P(CheckStep, TheTruthPassesAndTheLieDoesNot) {
   const Case& one = GetParam();
   const Plan plan{{one.step}};
-  Observed seen;
+  Observed seen{.session_leader = true};
   one.honest(seen);
   const Status honest = check(plan, seen);
   EXPECT_TRUE(honest) << honest.error().message();
@@ -228,23 +240,58 @@ INSTANTIATE_TEST_SUITE_P(Capabilities, CheckStep, testing::ValuesIn(capability_c
 INSTANTIATE_TEST_SUITE_P(Process, CheckStep, testing::ValuesIn(process_cases()));
 
 TEST(Check, APathThatIsAbsentHasNothingToCover) {
-  Observed seen;
+  Observed seen{.session_leader = true};
   seen.mount_ids = {{0, {0}}, {1, {0}}};
+  seen.mount_at = {{0, 0}, {1, 0}};
   EXPECT_TRUE(check({{ReadonlyPath{"/a"}, MaskPath{"/b"}}}, seen));
+  seen.mount_at[1] = 41;  // it is there all the same, and uncovered
+  EXPECT_EQ(rule_of(check({{ReadonlyPath{"/a"}, MaskPath{"/b"}}}, seen)), "readback.mount");
 }
 
 TEST(Check, StepsAreToldApartByTheirPlace) {
-  Observed seen;
+  Observed seen{.session_leader = true};
   mounted(seen);
   seen.mount_ids[1] = {41};
+  seen.mount_at[1] = 41;
   EXPECT_TRUE(check({{MaskPath{"/a"}, MaskPath{"/b"}}}, seen));
   seen.mount_ids.erase(1);
   EXPECT_EQ(rule_of(check({{MaskPath{"/a"}, MaskPath{"/b"}}}, seen)), "readback.mount");
 }
 
+// A read-only path over a mount is meant; a mount over a read-only path is not.
+TEST(Check, OnlyALaterStepMayCover) {
+  Observed seen{.session_leader = true};
+  mounted(seen);
+  seen.mounts.push_back(seen.mounts[0]);
+  seen.mounts[1].id = 42;
+  seen.mount_ids[1] = {42};
+  seen.mount_at = {{0, 42}, {1, 42}};
+  const Plan plan{{mount_step(MountKind::filesystem, 0), ReadonlyPath{"/m"}}};
+  EXPECT_TRUE(check(plan, seen));
+  seen.mount_at = {{0, 41}, {1, 41}};
+  EXPECT_EQ(rule_of(check(plan, seen)), "readback.mount");
+}
+
+// Step 0 mounted /m/below, step 1 made /m read-only with all that hangs there: a copy.
+TEST(Check, WhatLiesBelowAReadonlyPathIsACopy) {
+  Observed seen{.session_leader = true};
+  mounted(seen);
+  for (const std::uint64_t id : {42, 43}) {
+    seen.mounts.push_back(seen.mounts[0]);
+    seen.mounts.back().id = id;
+  }
+  seen.mounts[2].parent = 42;
+  seen.mount_ids[1] = {42};
+  seen.mount_at = {{0, 43}, {1, 42}};
+  const Plan plan{{mount_step(MountKind::filesystem, 0), ReadonlyPath{"/"}}};
+  EXPECT_TRUE(check(plan, seen));
+  seen.mounts[2].parent = 44;
+  EXPECT_EQ(rule_of(check(plan, seen)), "readback.mount");
+}
+
 // Every mount of a step must hang, not the first alone (the hierarchies of cgroup v1).
 TEST(Check, EveryMountOfAStepCounts) {
-  Observed seen;
+  Observed seen{.session_leader = true};
   mounted(seen);
   seen.mount_ids[0] = {41, 42};
   EXPECT_EQ(rule_of(check({{mount_step(MountKind::cgroup, 0)}}, seen)), "readback.mount");
@@ -257,21 +304,21 @@ TEST(Check, EveryMountOfAStepCounts) {
 }
 
 TEST(Check, WhatTheMachineLacksCannotBeGiven) {
-  Observed seen;
+  Observed seen{.session_leader = true};
   seen.machine_capabilities = 1;
   seen.cap_bounding = seen.cap_permitted = seen.cap_effective = 1;
   EXPECT_TRUE(check({{SetCapabilities{.bounding = 3, .effective = 3, .permitted = 3}}}, seen));
 }
 
 TEST(Check, WithoutAFilterThereIsNone) {
-  EXPECT_TRUE(check({}, {}));
-  Observed seen;
+  EXPECT_TRUE(check({}, {.session_leader = true}));
+  Observed seen{.session_leader = true};
   seen.seccomp_filters = 1;
   EXPECT_EQ(rule_of(check({}, seen)), "readback.seccomp");
 }
 
 TEST(Check, TwoFiltersAreTwo) {
-  Observed seen;
+  Observed seen{.session_leader = true};
   seen.seccomp_mode = 2;
   seen.seccomp_filters = 2;
   EXPECT_TRUE(check({{LoadSeccomp{}, LoadSeccomp{}}}, seen));

@@ -78,8 +78,9 @@ TEST_F(Bundle, EveryHostPathIsOpened) {
   Json json = config();
   json["mounts"] = {{{"destination", "/a"}, {"type", "bind"}, {"source", "data"}},
                     {{"destination", "/e"}, {"type", "tmpfs"}, {"source", "tmpfs"}}};
-  for (const char* phase : {"prestart", "createRuntime", "createContainer", "startContainer",
-                            "poststart", "poststop"}) {
+  json["hooks"]["startContainer"] = {{{"path", "/a/path/of/the/container"}}};
+  for (const char* phase :
+       {"prestart", "createRuntime", "createContainer", "poststart", "poststop"}) {
     const std::string hook = scratch / ("root/" + std::string(phase));
     scratch.write("root/" + std::string(phase), "");
     json["hooks"][phase] = {{{"path", hook}}};

@@ -57,7 +57,7 @@ TEST_F(HookDigest, EveryPhaseIsHeldAgainstIt) {
   scratch.write("root/hook", "other");
   for (const auto phase :
        {&oci::Hooks::prestart, &oci::Hooks::create_runtime, &oci::Hooks::create_container,
-        &oci::Hooks::start_container, &oci::Hooks::poststart, &oci::Hooks::poststop}) {
+        &oci::Hooks::poststart, &oci::Hooks::poststop}) {
     spec.hooks = {};
     spec.hooks.*phase = {{.path = scratch / "root/hook"}};
     apply::HostPaths paths(real);

@@ -1,0 +1,58 @@
+#include "shim/run/late_hooks.h"
+
+#include <cstdio>
+
+#include "shim/apply/hooks.h"
+#include "shim/oci/spec.h"
+#include "shim/run/hook_digest.h"
+
+namespace casemate::run {
+namespace {
+
+// The plan holds where the program's path led when the policy judged it. A path that leads
+// elsewhere by now is another program.
+Status run_one(Runtime& runtime, const Json& stored, const std::string& state) {
+  const oci::Hook hook = TRY(oci::parse_hook(TRY(JsonObject::of(stored))));
+  apply::HostPaths paths(runtime.kernel);
+  TRY(paths.open(hook.path));
+  const auto resolved = paths.resolved();
+  if (const auto now = resolved.find(hook.path); now != resolved.end() && now->second != hook.path)
+    return denied(
+        "hooks.moved",
+        "hook " + hook.path + " leads to " + now->second + " since the container was made",
+        "name hook programs by paths that nobody else can change", "/hooks");
+  TRY(check_hook_digest(runtime, hook, paths));
+  return apply::run_hooks(runtime.kernel, {hook}, paths, state);
+}
+
+void warn(Runtime& runtime, const std::string& id, const Error& error) {
+  std::fprintf(stderr, "casemate: warning: %s\n", error.message().c_str());
+  const Status written = audit(runtime, "hook.failed", id, error_facts(error));
+  if (!written) std::fprintf(stderr, "casemate: warning: %s\n", written.error().message().c_str());
+}
+
+void run_step(Runtime& runtime, const Json& step, const Json& state) {
+  const std::string id = state.value("id", "");
+  for (const Json& stored : step.value("hooks", Json::array())) {
+    const Status ran = run_one(runtime, stored, dump(state));
+    if (!ran) warn(runtime, id, ran.error());
+  }
+}
+
+}  // namespace
+
+void run_late_hooks(Runtime& runtime, std::string_view phase, const Json& plan, const Json& state) {
+  for (const Json& step : plan.value("steps", Json::array()))
+    if (step.value("step", "") == "hooks" && step.value("phase", "") == phase)
+      run_step(runtime, step, state);
+}
+
+Json later_hooks(const plan::Plan& plan) {
+  Json phases = Json::array();
+  for (const plan::Step& step : plan.steps)
+    if (plan::executor_of(step) == plan::Executor::later)
+      phases.push_back(std::get<plan::RunHooks>(step).phase);
+  return phases;
+}
+
+}  // namespace casemate::run

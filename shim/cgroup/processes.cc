@@ -69,14 +69,12 @@ Status Cgroup::join(pid_t pid) {
   return {};
 }
 
-Result<std::vector<UniqueFd>> Cgroup::open_for_self(bool in_v2) const {
+Result<std::vector<UniqueFd>> Cgroup::open_for_self() const {
   TRY(require_present());
   std::vector<UniqueFd> files;
   for (const Place& place : places_) {
-    const bool v2 = place.hierarchy.v2;
-    if (v2 && in_v2) continue;
-    const char* name = v2 ? kProcesses : "tasks";
-    files.push_back(TRY(open_below(*kernel_, place.leaf.get(), name, O_WRONLY)));
+    if (place.hierarchy.v2) continue;
+    files.push_back(TRY(open_below(*kernel_, place.leaf.get(), "tasks", O_WRONLY)));
   }
   return files;
 }

@@ -143,8 +143,11 @@ Result<LoadedProfile> load_profile(Runtime& runtime, const std::string& name) {
                 "install it, or name another one in the host's rules");
 }
 
-Result<Admission> admit(Runtime& runtime, const CreateRequest& request) {
-  Admission admission{.request = request, .paths = apply::HostPaths(runtime.kernel)};
+Result<Admission> admit(Runtime& runtime, const CreateRequest& request,
+                        std::vector<cgroup::Hierarchy> hierarchies) {
+  Admission admission{.request = request,
+                      .paths = apply::HostPaths(runtime.kernel),
+                      .hierarchies = std::move(hierarchies)};
   oci::Spec spec = TRY(load_spec(runtime.kernel, request.bundle));
   if (spec.linux.cgroups_path.empty())
     spec.linux.cgroups_path = default_cgroup(runtime.settings, request.id);
@@ -158,7 +161,6 @@ Result<Admission> admit(Runtime& runtime, const CreateRequest& request) {
   TRY(choose_profile(runtime, admission));
   TRY(open_host_paths(spec, admission.paths));
   TRY(verify_rootfs(runtime, spec, admission));
-  admission.hierarchies = TRY(cgroup::read_hierarchies(runtime.kernel));
   TRY(decide_and_compile(runtime, spec, admission));
   return admission;
 }

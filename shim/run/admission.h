@@ -42,7 +42,8 @@ struct Admission {
 };
 
 // Errors: denied with the rule that forbids it, bad_input, unsupported. Writes no record.
-Result<Admission> admit(Runtime& runtime, const CreateRequest& request);
+Result<Admission> admit(Runtime& runtime, const CreateRequest& request,
+                        std::vector<cgroup::Hierarchy> hierarchies);
 
 // The profile `name` from the last folder that has it (the administrator's wins over the vendor's).
 struct LoadedProfile {

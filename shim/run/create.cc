@@ -14,6 +14,7 @@
 #include "shim/run/late_hooks.h"
 #include "shim/run/launch.h"
 #include "shim/run/lifecycle.h"
+#include "shim/warden/harden.h"
 #include "shim/warden/journal.h"
 
 namespace casemate::run {
@@ -69,6 +70,7 @@ Result<cgroup::Cgroup> stage_cgroup(Runtime& runtime, const Admission& admission
                                     WardenClient& warden) {
   const auto* step = admission.plan.find<plan::CreateCgroup>();
   TRY(warden.intend_cgroup(step->path));
+  TRY(warden.acknowledged());
   auto cgroup = TRY(cgroup::Cgroup::create(runtime.kernel, admission.hierarchies, step->path));
   TRY(warden.hold_cgroup(cgroup.to_json(), /*parents=*/false));
   TRY(cgroup.limit(step->resources));
@@ -122,18 +124,23 @@ void reap(pid_t child) {
   if (pidfd && ::poll(&ended, 1, kPatienceMs) > 0) static_cast<void>(::waitpid(child, nullptr, 0));
 }
 
+// The end of our socket is its end, once it has undone what it holds.
+void dismiss(WardenClient warden) {
+  const pid_t pid = warden.warden_pid();
+  {
+    const WardenClient let_go = std::move(warden);
+  }
+  reap(pid);
+}
+
 // The warden sees our end of the socket close and undoes everything. Should it have committed after
 // we gave up waiting for its answer, the end of init makes it clean up, and the rest is as in
 // delete.
 void roll_back(Runtime& runtime, const Admission& admission, ContainerDir& directory,
                WardenClient warden, pid_t init) {
-  const pid_t warden_pid = warden.warden_pid();
-  {
-    const WardenClient let_go = std::move(warden);
-  }
   if (init > 0) ::kill(init, SIGKILL);  // our child, not reaped yet: nobody else has its pid
-  for (const pid_t child : {warden_pid, init})
-    if (child > 0) reap(child);
+  dismiss(std::move(warden));
+  if (init > 0) reap(init);
   if (directory.let_go_of_life_lock()) static_cast<void>(discard(runtime, directory));
   // Hooks may have set something up for an init that existed.
   if (init > 0)
@@ -143,6 +150,11 @@ void roll_back(Runtime& runtime, const Admission& admission, ContainerDir& direc
 
 Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& directory,
                          WardenClient& warden, pid_t& pid) {
+  TRY(warden.open({.id = admission.request.id,
+                   .root = runtime.settings.root,
+                   .evidence = runtime.evidence(),
+                   .facts = admission.receipt_facts(runtime.settings)},
+                  directory.fd()));
   auto journal = TRY(warden::Journal::open(runtime.kernel, directory.fd()));
   TRY(journal.enter(warden::State::verified));
   if (admission.job) TRY(spend_nonce(runtime, admission.job->request));
@@ -156,38 +168,32 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
       TRY(launch(runtime, admission, std::move(prepared), cgroup, directory, warden, pid));
   TRY(directory.save_plan(admission.plan.to_json()));
   TRY(directory.save_state(state_record(admission, warden, launched.pid)));
-  TRY(warden.facts({{"datasets", datasets}}));
   TRY(audit(runtime, "create.allow", admission.request.id,
             allow_facts(admission, runtime.settings)));
-  TRY(warden.commit());
+  TRY(warden.commit({{"datasets", datasets}}));
   return directory.let_go_of_life_lock();
 }
 
-Result<WardenClient> open_warden(Runtime& runtime, const Admission& admission,
-                                 const ContainerDir& directory) {
-  auto warden = TRY(WardenClient::spawn(runtime.kernel, runtime.program("casemate-warden"),
-                                        runtime.settings.warden_deadline));
-  TRY(warden.open({.id = admission.request.id,
-                   .root = runtime.settings.root,
-                   .evidence = runtime.evidence(),
-                   .facts = admission.receipt_facts(runtime.settings)},
-                  directory.fd()));
-  return warden;
+// Early and without waiting: the warden begins while the request is judged.
+Result<WardenClient> spawn_warden(Runtime& runtime,
+                                  const std::vector<cgroup::Hierarchy>& hierarchies) {
+  const UniqueFd cgroup = warden::wardens_cgroup(runtime.kernel, hierarchies);
+  return WardenClient::spawn(
+      runtime.kernel, runtime.program("casemate-warden"),
+      {.deadline = runtime.settings.warden_deadline, .v2_cgroup = cgroup.get()});
 }
 
-Result<Created> stage_and_launch(Runtime& runtime, Admission& admission) {
-  ContainerDir directory = TRY(ContainerDir::create(runtime.kernel, runtime.config.paths.state,
-                                                    runtime.settings.root, admission.request.id));
-  auto opened = open_warden(runtime, admission, directory);
-  if (!opened) {
-    static_cast<void>(directory.remove());  // nobody else knows of it yet
-    return std::unexpected(std::move(opened.error()));
+Result<Created> stage_and_launch(Runtime& runtime, Admission& admission, WardenClient warden) {
+  auto directory = ContainerDir::create(runtime.kernel, runtime.config.paths.state,
+                                        runtime.settings.root, admission.request.id);
+  if (!directory) {
+    dismiss(std::move(warden));
+    return std::unexpected(std::move(directory.error()));
   }
-  WardenClient warden = std::move(*opened);
   pid_t pid = -1;
-  const Status done = launch_and_commit(runtime, admission, directory, warden, pid);
-  if (done) return Created{std::move(directory), std::move(warden), pid};
-  roll_back(runtime, admission, directory, std::move(warden), pid);
+  const Status done = launch_and_commit(runtime, admission, *directory, warden, pid);
+  if (done) return Created{std::move(*directory), std::move(warden), pid};
+  roll_back(runtime, admission, *directory, std::move(warden), pid);
   return std::unexpected(done.error());
 }
 
@@ -209,13 +215,19 @@ std::string facts_line(const Admission& admission) {
 Result<Created> create_audited(Runtime& runtime, const CreateRequest& request) {
   TRY(warden::check_id(request.id));
   TRY(check_preserved(request));
-  Admission admission = TRY(admit(runtime, request));
-  Created created = TRY(stage_and_launch(runtime, admission));
-  runtime.progress.done(facts_line(admission));
+  auto hierarchies = TRY(cgroup::read_hierarchies(runtime.kernel));
+  WardenClient warden = TRY(spawn_warden(runtime, hierarchies));
+  auto admission = admit(runtime, request, std::move(hierarchies));
+  if (!admission) {
+    dismiss(std::move(warden));
+    return std::unexpected(std::move(admission.error()));
+  }
+  Created created = TRY(stage_and_launch(runtime, *admission, std::move(warden)));
+  runtime.progress.done(facts_line(*admission));
   if (const Status written = write_pid_file(runtime, request, created.pid); !written) {
     // Whoever finds a pid file finds a container that stands.
     static_cast<void>(runtime.kernel.unlinkat(AT_FDCWD, request.pid_file, 0));
-    roll_back(runtime, admission, created.directory, std::move(created.warden), created.pid);
+    roll_back(runtime, *admission, created.directory, std::move(created.warden), created.pid);
     return std::unexpected(written.error());
   }
   return created;

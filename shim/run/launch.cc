@@ -106,7 +106,7 @@ Status enter_time_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
 }
 
 Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
-                              const NamespacePlan& namespaces) {
+                              const NamespacePlan& namespaces, int v2_cgroup) {
   ChildNamespaces time(kernel, CLONE_NEWTIME);
   if (plan.find<plan::Namespaces>()->makes(oci::NamespaceType::time)) {
     TRY(time.remember("time"));
@@ -117,7 +117,7 @@ Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
     TRY(pid.remember("pid"));
     TRY(kernel.setns(namespaces.pid_namespace.get(), CLONE_NEWPID));
   }
-  return kernel.clone3({.flags = namespaces.clone_flags});
+  return kernel.clone3({.flags = namespaces.clone_flags, .cgroup_fd = v2_cgroup});
 }
 
 std::string map_text(const std::vector<oci::IdMapping>& maps) {
@@ -182,7 +182,8 @@ Status read_back(Runtime& runtime, const Admission& admission, const cgroup::Cgr
 }
 
 Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgroup& cgroup,
-                           const Launched& launched, apply::InitIdentity init) {
+                           warden::WardenClient& warden, const Launched& launched,
+                           apply::InitIdentity init) {
   sys::Kernel& kernel = runtime.kernel;
   TRY(write_id_maps(kernel, admission.plan, launched.pid));
   TRY(run_parent_hooks(runtime, admission, launched.pid));
@@ -191,6 +192,7 @@ Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgrou
   const InitMessage attached = TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
   init.attached = TRY(parse_attached(attached.text));
   TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
+  TRY(warden.acknowledged());
   return read_back(runtime, admission, cgroup, init);
 }
 
@@ -216,8 +218,8 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   auto [sync, init_sync] = TRY(kernel.socketpair(SOCK_SEQPACKET));
   auto [start, init_start] = TRY(kernel.socketpair(SOCK_SEQPACKET));
 
-  const std::vector<UniqueFd> cgroup_files = TRY(cgroup.open_for_self(/*in_v2=*/false));
-  sys::Child child = TRY(clone_init(kernel, admission.plan, namespaces));
+  const std::vector<UniqueFd> cgroup_files = TRY(cgroup.open_for_self());
+  sys::Child child = TRY(clone_init(kernel, admission.plan, namespaces, cgroup.v2_fd()));
   if (child.pid == 0) {
     sync.reset();
     start.reset();
@@ -241,7 +243,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   init_start.reset();
   TRY(warden.hold_init(child.pid, child.pidfd.get(), start.get()));
   Launched launched{child.pid, std::move(child.pidfd), std::move(sync)};
-  TRY(build_and_read_back(runtime, admission, cgroup, launched, std::move(init)));
+  TRY(build_and_read_back(runtime, admission, cgroup, warden, launched, std::move(init)));
   return launched;
 }
 

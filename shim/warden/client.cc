@@ -1,7 +1,8 @@
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 
@@ -15,83 +16,83 @@ using std::chrono::milliseconds;
 
 constexpr int kWardenSocket = 3;
 
-// posix_spawn's two arguments, destroyed whatever happens.
-class SpawnPlan {
- public:
-  SpawnPlan() {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-  }
-  ~SpawnPlan() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
+// In the child: 0–2 are /dev/null, 3 the socket, and nothing else is open.
+Status become_warden(sys::Kernel& kernel, const std::string& program, int socket) {
+  const int above = ::fcntl(socket, F_DUPFD_CLOEXEC, kWardenSocket + 1);
+  if (above < 0) return sys_error("duplicate the warden's socket");
+  const open_how how{.flags = O_RDWR | O_CLOEXEC, .mode = 0, .resolve = 0};
+  const UniqueFd null = TRY(kernel.openat2(AT_FDCWD, "/dev/null", how));
+  for (int fd = 0; fd < kWardenSocket; ++fd) TRY(kernel.dup2(null.get(), fd));
+  TRY(kernel.dup2(above, kWardenSocket));
+  TRY(kernel.close_range(kWardenSocket + 1, ~0U, CLOSE_RANGE_CLOEXEC));
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  return kernel.execveat(AT_FDCWD, program, {"casemate-warden"}, {}, 0);
+}
 
-  int prepare(int socket) {
-    sigset_t all;
-    sigset_t none;
-    sigfillset(&all);
-    sigemptyset(&none);
-    int failed = posix_spawn_file_actions_adddup2(&actions_, socket, kWardenSocket);
-    for (int fd = 0; fd < kWardenSocket && failed == 0; ++fd)
-      failed = posix_spawn_file_actions_addopen(&actions_, fd, "/dev/null", O_RDWR, 0);
-    if (failed == 0)
-      failed = posix_spawn_file_actions_addclosefrom_np(&actions_, kWardenSocket + 1);
-    if (failed == 0) failed = posix_spawnattr_setsigdefault(&attributes_, &all);
-    if (failed == 0) failed = posix_spawnattr_setsigmask(&attributes_, &none);
-    if (failed == 0)
-      failed = posix_spawnattr_setflags(
-          &attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    return failed;
-  }
-  int run(const std::string& program) {
-    pid_t pid = -1;
-    const std::array<char*, 2> args = {const_cast<char*>("casemate-warden"), nullptr};
-    const std::array<char*, 1> environment = {nullptr};
-    return ::posix_spawn(&pid, program.c_str(), &actions_, &attributes_, args.data(),
-                         environment.data());
-  }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
+// Moving a process into a v2 cgroup waits for an RCU grace period with the lock held that all
+// cgroups share; being born in it costs nothing. A cgroup that takes nobody is left to the warden.
+Result<sys::Child> clone_warden(sys::Kernel& kernel, int v2_cgroup) {
+  if (v2_cgroup >= 0)
+    if (auto child = kernel.clone3({.flags = 0, .cgroup_fd = v2_cgroup})) return child;
+  return kernel.clone3({});
+}
 
 }  // namespace
 
 Result<WardenClient> WardenClient::spawn(sys::Kernel& kernel, const std::string& program,
-                                         milliseconds deadline) {
+                                         const Options& options) {
   if (!program.starts_with('/'))
     return bad_input("warden.program", "the warden's path is not absolute: " + program);
   auto [ours, theirs] = TRY(kernel.socketpair(SOCK_SEQPACKET));
-  SpawnPlan plan;
-  int failed = plan.prepare(theirs.get());
-  if (failed == 0) failed = plan.run(program);
-  if (failed != 0) {
-    errno = failed;
-    return sys_error("start " + program);
+  const sys::Child child = TRY(clone_warden(kernel, options.v2_cgroup));
+  if (child.pid != 0) {
+    WardenClient client(kernel, std::move(ours), options.deadline);
+    client.warden_pid_ = child.pid;
+    return client;
   }
-  return WardenClient(kernel, std::move(ours), deadline);
+  const Status failed = become_warden(kernel, program, theirs.get());
+  // The answer to the first question.
+  static_cast<void>(send(kernel, theirs.get(), error_reply(failed.error()), {}));
+  ::_exit(failed.error().exit_code());
 }
 
 Result<WardenClient> WardenClient::connect(sys::Kernel& kernel, int container_dir) {
-  return WardenClient(kernel, TRY(connect_control(container_dir)));
+  return WardenClient(kernel, TRY(connect_control(container_dir)), kAnswerDeadline);
+}
+
+Status WardenClient::post(const Json& body, std::span<const int> fds) {
+  const Status sent = send(*kernel_, socket_.get(), body, fds);
+  // A warden that could not even begin has gone, and has left word.
+  if (!sent && sent.error().rule != "warden.gone") return sent;
+  ++posted_;
+  return {};
+}
+
+Result<Json> WardenClient::answer(milliseconds deadline) {
+  --posted_;
+  const auto packet = TRY(receive(*kernel_, socket_.get(), deadline));
+  Json reply = TRY(open_reply(packet.body));
+  twin_pid_ = reply.value("twin", twin_pid_);
+  return reply;
+}
+
+Status WardenClient::acknowledged() {
+  while (posted_ > 0) TRY(answer(deadline_));
+  return {};
 }
 
 Result<Json> WardenClient::call(const Json& body, std::span<const int> fds, milliseconds deadline) {
-  TRY(send(*kernel_, socket_.get(), body, fds));
-  const auto packet = TRY(receive(*kernel_, socket_.get(), deadline));
-  return open_reply(packet.body);
+  TRY(acknowledged());
+  TRY(post(body, fds));
+  return answer(deadline);
 }
 
 Status WardenClient::open(const Open& request, int dir) {
   const std::array<int, 1> fds = {dir};
-  const Json reply = TRY(call(to_json(request), fds));
-  warden_pid_ = reply.value("warden", 0);
-  twin_pid_ = reply.value("twin", 0);
-  return {};
+  return post(to_json(request), fds);
 }
 
 Status WardenClient::hold_mount(std::string_view what, int mount) {
@@ -102,28 +103,20 @@ Status WardenClient::hold_mount(std::string_view what, int mount) {
 
 Status WardenClient::hold_cgroup(const Json& saved, bool parents) {
   const Json data = {{"saved", saved}, {"parents", parents}};
-  TRY(call(to_json(Hold{.what = "cgroup", .data = data})));
-  return {};
+  return post(to_json(Hold{.what = "cgroup", .data = data}));
 }
 
 Status WardenClient::intend_cgroup(std::string_view path) {
-  TRY(call(to_json(Hold{.what = "cgroup-intent", .data = {{"path", path}}})));
-  return {};
+  return post(to_json(Hold{.what = "cgroup-intent", .data = {{"path", path}}}));
 }
 
 Status WardenClient::hold_init(pid_t pid, int pidfd, int start_socket) {
   const std::array<int, 2> fds = {pidfd, start_socket};
-  TRY(call(to_json(Hold{.what = "init", .data = {{"pid", pid}}}), fds));
-  return {};
+  return post(to_json(Hold{.what = "init", .data = {{"pid", pid}}}), fds);
 }
 
-Status WardenClient::facts(const Json& merge) {
-  TRY(call({{"op", "facts"}, {"facts", merge}}));
-  return {};
-}
-
-Status WardenClient::commit() {
-  TRY(call({{"op", "commit"}}));
+Status WardenClient::commit(const Json& facts) {
+  TRY(call({{"op", "commit"}, {"facts", facts}}));
   return {};
 }
 

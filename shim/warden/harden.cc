@@ -42,15 +42,21 @@ void set_oom_score(sys::Kernel& kernel) {
   if (file) (void)kernel.write(file->get(), "-999");
 }
 
-void join(sys::Kernel& kernel, const std::string& mount_point, std::span<const pid_t> pids) {
-  const auto leaf = fs::make_directories(kernel, mount_point + "/casemate-wardens", 0755);
+constexpr std::string_view kCgroup = "/casemate-wardens";
+
+Result<UniqueFd> open_leaf(sys::Kernel& kernel, const cgroup::Hierarchy& hierarchy) {
+  return fs::make_directories(kernel, hierarchy.mount_point + std::string(kCgroup), 0755);
+}
+
+// The files of one leaf take the writer itself as "0". Of v1 that is the thread alone, which waits
+// for nobody; of v2 there is only the whole process, which waits for an RCU grace period.
+void join(sys::Kernel& kernel, const cgroup::Hierarchy& hierarchy) {
+  if (hierarchy.v2 && hierarchy.root == kCgroup) return;  // born there
+  const auto leaf = open_leaf(kernel, hierarchy);
   if (!leaf) return;
-  for (const pid_t pid : pids) {
-    open_how how{};
-    how.flags = O_WRONLY | O_CLOEXEC;
-    const auto file = kernel.openat2(leaf->get(), "cgroup.procs", how);
-    if (file) (void)kernel.write(file->get(), std::to_string(pid));
-  }
+  const open_how how{.flags = O_WRONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
+  const auto file = kernel.openat2(leaf->get(), hierarchy.v2 ? "cgroup.procs" : "tasks", how);
+  if (file) (void)kernel.write(file->get(), "0");
 }
 
 bool kills_groups(const cgroup::Hierarchy& hierarchy) {
@@ -78,11 +84,18 @@ Status harden(sys::Kernel& kernel, int last_fd) {
   return kernel.seccomp_load(0, warden_filter());
 }
 
-void join_warden_leaf(sys::Kernel& kernel, std::span<const pid_t> pids) {
+UniqueFd wardens_cgroup(sys::Kernel& kernel, const std::vector<cgroup::Hierarchy>& hierarchies) {
+  const cgroup::Hierarchy* v2 = cgroup::find(hierarchies, "");
+  if (v2 == nullptr) return {};
+  auto leaf = open_leaf(kernel, *v2);
+  return leaf ? std::move(*leaf) : UniqueFd();
+}
+
+void join_wardens_cgroup(sys::Kernel& kernel) {
   const auto hierarchies = cgroup::read_hierarchies(kernel);
   if (!hierarchies) return;
   for (const auto& hierarchy : *hierarchies)
-    if (kills_groups(hierarchy)) join(kernel, hierarchy.mount_point, pids);
+    if (kills_groups(hierarchy)) join(kernel, hierarchy);
 }
 
 }  // namespace casemate::warden

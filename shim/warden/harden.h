@@ -1,11 +1,11 @@
 // What the warden and its twin give up before they take anything over.
 #pragma once
 
-#include <sys/types.h>
-
-#include <span>
+#include <vector>
 
 #include "shim/base/result.h"
+#include "shim/base/unique_fd.h"
+#include "shim/cgroup/hierarchy.h"
 #include "shim/sys/kernel.h"
 
 namespace casemate::warden {
@@ -16,10 +16,14 @@ namespace casemate::warden {
 // namespaces, kernel interfaces and every socket but AF_UNIX.
 Status harden(sys::Kernel& kernel, int last_fd);
 
-// Moves the processes into the leaf "casemate-wardens" of the hierarchies by which others kill or
-// freeze whole groups (freezer, pids, devices, name=systemd, unified), so that the caller's or the
-// job's end does not take the wardens along. The leaf is shared and stays. Hierarchies that are
-// absent or refuse are passed over.
-void join_warden_leaf(sys::Kernel& kernel, std::span<const pid_t> pids);
+// The cgroup "casemate-wardens" in the hierarchies by which others kill or freeze whole groups
+// (freezer, pids, devices, name=systemd, unified), so that the caller's or the job's end does not
+// take the wardens along. It is shared and stays.
+
+// The directory of the v2 hierarchy, made when absent, for CLONE_INTO_CGROUP; empty without one.
+UniqueFd wardens_cgroup(sys::Kernel& kernel, const std::vector<cgroup::Hierarchy>& hierarchies);
+// Moves the calling process, which has one thread. Hierarchies that are absent or refuse are passed
+// over.
+void join_wardens_cgroup(sys::Kernel& kernel);
 
 }  // namespace casemate::warden

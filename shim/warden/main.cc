@@ -19,6 +19,7 @@ casemate::Status serve(casemate::sys::Kernel& kernel, casemate::UniqueFd cli) {
                                  {});
     return hardened;
   }
+  casemate::warden::join_wardens_cgroup(kernel);  // before there is a twin: it is born there
   auto warden = TRY(casemate::warden::Warden::make(kernel, std::move(cli)));
   return warden.run();
 }

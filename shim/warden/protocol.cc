@@ -79,6 +79,7 @@ Status parse_arguments(JsonObject& object, Message& message) {
       message.hold = TRY(parse_hold(object));
       break;
     case Message::Op::facts:
+    case Message::Op::commit:
       message.facts = TRY(take_object(object, "facts"));
       break;
     case Message::Op::kill:
@@ -87,7 +88,6 @@ Status parse_arguments(JsonObject& object, Message& message) {
     case Message::Op::wait:
       message.target = TRY(parse_target(object));
       break;
-    case Message::Op::commit:
     case Message::Op::start:
     case Message::Op::status:
       break;
@@ -133,9 +133,13 @@ Result<Packet> receive(sys::Kernel& kernel, int socket, std::chrono::millisecond
     if (ready == 0) return internal("warden.timeout", "the warden did not answer in time");
     if (errno != EINTR) return sys_error("wait for the warden");
   }
+  const auto is_reset = [](const auto& result) {
+    return !result && result.error().sys_errno == ECONNRESET;
+  };
   auto message = kernel.recv(socket, kMaxMessage);
-  const bool reset = !message && message.error().sys_errno == ECONNRESET;
-  if (reset || (message && message->bytes.empty()))
+  // A peer that closed with our bytes unread is reported before its own last words.
+  if (is_reset(message)) message = kernel.recv(socket, kMaxMessage);
+  if (is_reset(message) || (message && message->bytes.empty()))
     return internal("warden.gone", "the container's warden has ended");
   if (!message) return std::unexpected(std::move(message.error()));
   return Packet{.body = TRY(parse_json(message->bytes)), .fds = std::move(message->fds)};

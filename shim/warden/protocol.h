@@ -9,8 +9,7 @@
 //    | hold  dataset:<id> | upper      +fd   |------------------------------>|
 //    | hold  cgroup {data}                   |------------------------------>|
 //    | hold  init {pid}      +pidfd, +start  |--- without the start socket ->|
-//    | facts {…}                             |------------------------------>|
-//    | commit                                |------------------------------>|
+//    | commit {facts}                        |------------------------------>|
 //    x
 //   The end of the CLI's socket before commit rolls back: init and cgroup are killed, what is held
 //   is wiped, cgroups and the container's directory are removed. From commit on the warden listens
@@ -99,31 +98,38 @@ inline constexpr std::chrono::milliseconds kAnswerDeadline{10'000};
 class WardenClient {
  public:
   // Starts the program (absolute path) with an empty environment, /dev/null as 0–2, its own session
-  // and no other descriptor than the socket. It becomes a child of the caller, who need not wait.
-  // `deadline` is for each of its answers up to commit.
+  // and no other descriptor than the socket. It becomes a child of the caller (a process of one
+  // thread), who need not wait. A program that cannot be executed is the first answer's error.
+  struct Options {
+    std::chrono::milliseconds deadline = kAnswerDeadline;  // for each answer up to commit
+    int v2_cgroup = -1;  // the v2 directory to be born in (wardens_cgroup), or -1
+  };
   static Result<WardenClient> spawn(sys::Kernel& kernel, const std::string& program,
-                                    std::chrono::milliseconds deadline = kAnswerDeadline);
+                                    const Options& options);
   // The warden of an existing container. internal "warden.gone" when none listens.
   static Result<WardenClient> connect(sys::Kernel& kernel, int container_dir);
 
   // Until commit. Descriptors are copied, the caller keeps its own. open() must come first; `dir`
-  // must carry the life lock (ContainerDir::create).
-  Status open(const Open& request, int dir);
+  // must carry the life lock (ContainerDir::create). What is posted is answered while the caller
+  // goes on; acknowledged() waits for the answers, and so do hold_mount() and commit().
+  Status open(const Open& request, int dir);  // posted
   Status hold_mount(std::string_view what, int mount);
   // `saved` is Cgroup::to_json(); may be given for several (the job's, unseal's). `parents`: the
-  // parents that its create() made go too when they are empty.
+  // parents that its create() made go too when they are empty. Posted.
   Status hold_cgroup(const Json& saved, bool parents = false);
-  // Before Cgroup::create(): an empty leaf at this absolute cgroups path is removed if the caller
-  // dies before hold_cgroup(). Nothing in it is ever killed on the strength of this alone.
+  // Before Cgroup::create(), and acknowledged: an empty leaf at this absolute cgroups path is
+  // removed if the caller dies before hold_cgroup(). Nothing in it is ever killed on the strength
+  // of this alone. Posted.
   Status intend_cgroup(std::string_view path);
   // `start_socket`: our end of a socket whose other end init reads: one byte "g" lets it go on; its
   // end means that exec has happened, a message before that is error_to_json() of what failed.
+  // Posted.
   Status hold_init(pid_t pid, int pidfd, int start_socket);
-  // Merged into the receipt's facts (RFC 7386).
-  Status facts(const Json& merge);
-  // Journals CREATED (so STAGED must be journalled) and begins to listen on "control". After this
-  // the container outlives the caller.
-  Status commit();
+  // The first error of what was posted since the last time.
+  Status acknowledged();
+  // Merges `facts` into the receipt's (RFC 7386), journals CREATED (so STAGED must be journalled)
+  // and begins to listen on "control". After this the container outlives the caller.
+  Status commit(const Json& facts);
 
   // After commit, each usable on a connection of its own.
   Status start(std::chrono::milliseconds deadline);  // the error of init when it could not exec
@@ -131,14 +137,15 @@ class WardenClient {
   Status kill(int signal);  // to init, by pidfd; bad_input "container.stopped" when it is dead
   Status wait(State target, std::chrono::milliseconds deadline);
 
-  pid_t warden_pid() const { return warden_pid_; }  // after open()
-  pid_t twin_pid() const { return twin_pid_; }
+  pid_t warden_pid() const { return warden_pid_; }  // after spawn()
+  pid_t twin_pid() const { return twin_pid_; }      // after open() is acknowledged
   int socket() const { return socket_.get(); }
 
  private:
-  WardenClient(sys::Kernel& kernel, UniqueFd socket,
-               std::chrono::milliseconds deadline = kAnswerDeadline)
+  WardenClient(sys::Kernel& kernel, UniqueFd socket, std::chrono::milliseconds deadline)
       : kernel_(&kernel), socket_(std::move(socket)), deadline_(deadline) {}
+  Status post(const Json& body, std::span<const int> fds = {});
+  Result<Json> answer(std::chrono::milliseconds deadline);
   Result<Json> call(const Json& body, std::span<const int> fds, std::chrono::milliseconds deadline);
   Result<Json> call(const Json& body, std::span<const int> fds = {}) {
     return call(body, fds, deadline_);
@@ -147,6 +154,7 @@ class WardenClient {
   sys::Kernel* kernel_;
   UniqueFd socket_;
   std::chrono::milliseconds deadline_;
+  int posted_ = 0;  // and not answered yet
   pid_t warden_pid_ = 0;
   pid_t twin_pid_ = 0;
 };

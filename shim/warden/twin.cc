@@ -63,6 +63,7 @@ class Sleeper {
     auto message = TRY(parse_message(body));
     if (message.op != Message::Op::commit)
       return holdings_.take(std::move(message), std::move(fds));
+    holdings_.merge_facts(message.facts);
     committed_ = true;
     return {};
   }

@@ -80,26 +80,16 @@ Result<Warden::Ready> Warden::sleep() const {
 bool Warden::serve_cli() {
   auto packet = receive(kernel_, cli_.get(), milliseconds(0));
   if (!packet && packet.error().rule == "warden.gone") return false;
-  const bool opens = !holdings_.opened();
   auto reply = packet ? take_from_cli(std::move(*packet))
                       : Result<Json>(std::unexpected(std::move(packet.error())));
   if (twin_lost_) return false;
   const bool told =
       send(kernel_, cli_.get(), reply ? *reply : error_reply(reply.error()), {}).has_value();
-  if (opens && holdings_.opened()) move_to_leaf();
   if (committed_) {
     clients_.push_back({.socket = std::move(cli_), .waits_for = std::nullopt});
     ::malloc_trim(0);
   }
   return told;
-}
-
-// The kernel lets the first move in a while wait for an RCU grace period (16 ms seen): meanwhile
-// the caller goes on, and commit waits for it.
-void Warden::move_to_leaf() {
-  leaf_ = std::thread([&kernel = kernel_, pids = std::array<pid_t, 2>{::getpid(), twin_.pid()}] {
-    join_warden_leaf(kernel, pids);
-  });
 }
 
 Result<Json> Warden::take_from_cli(Packet packet) {
@@ -108,7 +98,7 @@ Result<Json> Warden::take_from_cli(Packet packet) {
     case Message::Op::open:
       return open(std::move(message), packet.body, std::move(packet.fds));
     case Message::Op::commit:
-      TRY(commit(packet.body));
+      TRY(commit(message.facts));
       return ok_reply();
     case Message::Op::hold:
     case Message::Op::facts:
@@ -135,19 +125,19 @@ Result<Json> Warden::open(Message message, const Json& body, std::vector<UniqueF
   TRY(hand_over(body, numbers));
   TRY(holdings_.save());
   Json reply = ok_reply();
-  reply["warden"] = ::getpid();
   reply["twin"] = twin_.pid();
   return reply;
 }
 
-Status Warden::commit(const Json& body) {
+Status Warden::commit(Json facts) {
   if (!holdings_.opened() || !holdings_.init)
     return bad_input("warden.message", "there is no init to commit");
-  if (leaf_.joinable()) leaf_.join();
   auto journal = TRY(Journal::open(kernel_, holdings_.dir().fd()));
   TRY(journal.enter(State::created));
-  TRY(record_time("created"));
-  TRY(hand_over(body, {}));
+  facts["times"]["created"] = now_rfc3339();
+  holdings_.merge_facts(facts);
+  TRY(hand_over({{"op", "commit"}, {"facts", facts}}, {}));
+  TRY(holdings_.save());
   listener_ = TRY(listen_control(holdings_.dir().fd()));
   state_ = State::created;
   committed_ = true;
@@ -193,7 +183,6 @@ Status Warden::end() {
 }
 
 Status Warden::cancel(const std::string& reason) {
-  if (leaf_.joinable()) leaf_.join();
   const auto rolled_back = roll_back(kernel_, holdings_, reason);
   twin_.dismiss();
   return rolled_back;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "shim/sys/kernel.h"
@@ -39,10 +38,9 @@ class Warden {
 
   // The CLI's messages before commit. False: the CLI is gone, or the twin.
   bool serve_cli();
-  void move_to_leaf();
   Result<Json> take_from_cli(Packet packet);
   Result<Json> open(Message message, const Json& body, std::vector<UniqueFd> fds);
-  Status commit(const Json& body);
+  Status commit(Json facts);
   Status hand_over(const Json& body, std::span<const int> fds);
 
   // Connections after commit.
@@ -62,7 +60,6 @@ class Warden {
   UniqueFd cli_;
   Twin twin_;
   Holdings holdings_;
-  std::thread leaf_;  // joined at commit
   UniqueFd listener_;
   std::vector<Client> clients_;
   State state_ = State::fresh;

@@ -53,17 +53,21 @@ TEST_F(RealCgroup, JoinFreezeAndKillATree) {
 
 TEST_F(RealCgroup, AProcessMovesItself) {
   Cgroup group = make();
-  auto files = group.open_for_self(false);
+  auto files = group.open_for_self();
   ASSERT_TRUE(files) << files.error().message();
-  EXPECT_EQ(files->size(), hierarchies_.size());
+  EXPECT_EQ(files->size() + (group.v2_fd() >= 0), hierarchies_.size());
   int done[2];
   ASSERT_EQ(::pipe(done), 0);
-  const pid_t child = fork_child([&] {
+  const auto cloned = kernel_.clone3({.flags = 0, .cgroup_fd = group.v2_fd()});
+  ASSERT_TRUE(cloned) << cloned.error().message();
+  if (cloned->pid == 0) {
     const bool unprivileged = ::setresuid(65534, 65534, 65534) == 0;
     if (unprivileged && Cgroup::join_self(kernel_, *files)) (void)!::write(done[1], "x", 1);
     ::close(done[1]);
-    ::pause();
-  });
+    for (;;) ::pause();
+  }
+  const pid_t child = cloned->pid;
+  children_.push_back(child);
   ::close(done[1]);
   char byte = 0;
   EXPECT_EQ(::read(done[0], &byte, 1), 1);

@@ -21,6 +21,7 @@
 #include "shim/evidence/receipt.h"
 #include "shim/sys/real_kernel.h"
 #include "shim/warden/container_dir.h"
+#include "shim/warden/harden.h"
 #include "shim/warden/journal.h"
 #include "shim/warden/protocol.h"
 #include "shim/warden/reconcile.h"
@@ -150,14 +151,18 @@ class WardenTest : public ::testing::Test {
   }
 
   void open() {
-    auto client = WardenClient::spawn(kernel_, CASEMATE_BINARY_DIR "/bin/casemate-warden");
+    // Born in the wardens' cgroup, as create does it.
+    const UniqueFd cgroup = wardens_cgroup(kernel_, cgroup::read_hierarchies(kernel_).value());
+    auto client = WardenClient::spawn(kernel_, CASEMATE_BINARY_DIR "/bin/casemate-warden",
+                                      {.v2_cgroup = cgroup.get()});
     ASSERT_TRUE(client) << client.error().message();
     client_ = std::make_unique<WardenClient>(std::move(*client));
     const Open request{.id = "c1",
                        .root = "/run/test",
                        .evidence = evidence(),
                        .facts = {{"tenant", "acme"}, {"gpu", "none"}}};
-    const auto opened = client_->open(request, dir_->fd());
+    ASSERT_TRUE(client_->open(request, dir_->fd()));
+    const auto opened = client_->acknowledged();
     ASSERT_TRUE(opened) << opened.error().message();
     warden_ = client_->warden_pid();
     twin_ = client_->twin_pid();
@@ -166,6 +171,7 @@ class WardenTest : public ::testing::Test {
   void hold_init(DummyInit::Kind kind = DummyInit::Kind::sleeps) {
     init_ = DummyInit::launch(kernel_, kind);
     ASSERT_TRUE(client_->hold_init(init_.pid, init_.pidfd.get(), init_.start_socket.get()));
+    ASSERT_TRUE(client_->acknowledged());
     init_.start_socket.reset();
   }
   // What the creating CLI does at its end: nothing of it stays.
@@ -178,8 +184,7 @@ class WardenTest : public ::testing::Test {
     open();
     hold_mount();
     hold_init(kind);
-    ASSERT_TRUE(client_->facts({{"datasets", Json::array({{{"id", "digits"}}})}}));
-    const auto committed = client_->commit();
+    const auto committed = client_->commit({{"datasets", Json::array({{{"id", "digits"}}})}});
     ASSERT_TRUE(committed) << committed.error().message();
     leave();
   }

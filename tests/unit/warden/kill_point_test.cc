@@ -31,8 +31,9 @@ class KillPoint : public testing::WardenTest, public ::testing::WithParamInterfa
     if (!held_) return;
     init_ = DummyInit::launch(kernel_, DummyInit::Kind::sleeps);
     if (!client_->hold_init(init_.pid, init_.pidfd.get(), init_.start_socket.get())) return;
+    if (!client_->acknowledged()) return;
     init_.start_socket.reset();
-    if (!client_->commit() || !client_->start(kPatience)) return;
+    if (!client_->commit(Json::object()) || !client_->start(kPatience)) return;
     (void)client_->kill(SIGKILL);
   }
   using DummyInit = testing::DummyInit;

@@ -167,8 +167,9 @@ TEST_F(WardenTest, AFrozenCgroupEndsWithInit) {
   open();
   hold_mount();
   ASSERT_TRUE(client_->hold_cgroup(group.group.to_json(), true));
+  ASSERT_TRUE(client_->acknowledged());
   hold_init();
-  ASSERT_TRUE(client_->commit());
+  ASSERT_TRUE(client_->commit(Json::object()));
   leave();
   ASSERT_TRUE(group.group.join(init_.pid));
   ASSERT_TRUE(group.group.freeze(true));
@@ -186,6 +187,7 @@ TEST_F(WardenTest, ARollBackEmptiesAndRemovesTheCgroup) {
   open();
   hold_mount();
   ASSERT_TRUE(client_->hold_cgroup(group.group.to_json(), true));
+  ASSERT_TRUE(client_->acknowledged());
   leave();
   group.expect_killed();
   expect_rolled_back();
@@ -202,6 +204,7 @@ TEST_F(WardenTest, AnIntendedCgroupIsRemovedButNobodyInItIsKilled) {
   open();
   ASSERT_TRUE(client_->intend_cgroup(mine + "/intended"));
   ASSERT_TRUE(client_->intend_cgroup(mine + "/others"));
+  ASSERT_TRUE(client_->acknowledged());
   leave();
   expect_rolled_back();
   EXPECT_FALSE(std::filesystem::exists(empty->path("freezer")));

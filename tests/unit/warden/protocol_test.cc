@@ -1,7 +1,10 @@
 #include "shim/warden/protocol.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <random>
 
@@ -87,8 +90,20 @@ TEST(Protocol, AMessageHasALimit) {
 
 TEST(Protocol, AProgramThatCannotRunIsAnError) {
   sys::RealKernel kernel;
-  EXPECT_EQ(WardenClient::spawn(kernel, "/nonexistent/warden").error().sys_errno, ENOENT);
-  EXPECT_EQ(WardenClient::spawn(kernel, "warden").error().rule, "warden.program");
+  auto absent = WardenClient::spawn(kernel, "/nonexistent/warden", {});
+  ASSERT_TRUE(absent);
+  const UniqueFd directory(::open("/", O_PATH | O_CLOEXEC));
+  // Whether its word comes before or after the question.
+  ASSERT_TRUE(absent->open({}, directory.get()));
+  const Status refused = absent->acknowledged();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().sys_errno, ENOENT) << refused.error().message();
+  auto later = WardenClient::spawn(kernel, "/nonexistent/warden", {});
+  ::usleep(20'000);
+  ASSERT_TRUE(later->open({}, directory.get()));
+  EXPECT_EQ(later->acknowledged().error().sys_errno, ENOENT);
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
+  EXPECT_EQ(WardenClient::spawn(kernel, "warden", {}).error().rule, "warden.program");
 }
 
 }  // namespace

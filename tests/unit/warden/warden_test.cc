@@ -154,7 +154,7 @@ TEST_F(WardenTest, AWardenKilledBeforeCommitIsRolledBackByTheTwin) {
   hold_mount();
   hold_init();
   ASSERT_EQ(::kill(warden_, SIGKILL), 0);
-  EXPECT_EQ(client_->commit().error().rule, "warden.gone");
+  EXPECT_EQ(client_->commit(Json::object()).error().rule, "warden.gone");
   init_.reap();
   leave();
   expect_rolled_back();
@@ -167,7 +167,7 @@ TEST_F(WardenTest, ATwinKilledBeforeCommitRollsBack) {
   hold_init();
   ASSERT_EQ(::kill(twin_, SIGKILL), 0);
   init_.reap();
-  EXPECT_EQ(client_->commit().error().rule, "warden.gone");
+  EXPECT_EQ(client_->commit(Json::object()).error().rule, "warden.gone");
   leave();
   expect_rolled_back();
   EXPECT_EQ(secret_.bytes_left(), 0u);
@@ -179,9 +179,9 @@ TEST_F(WardenTest, CommitNeedsTheStatesBeforeIt) {
   ASSERT_TRUE(dir);
   *dir_ = std::move(*dir);
   open();
-  EXPECT_EQ(client_->commit().error().rule, "warden.message");  // no init yet
+  EXPECT_EQ(client_->commit(Json::object()).error().rule, "warden.message");  // no init yet
   hold_init();
-  EXPECT_EQ(client_->commit().error().rule, "journal.transition");
+  EXPECT_EQ(client_->commit(Json::object()).error().rule, "journal.transition");
   leave();
   init_.reap();
   expect_rolled_back();
@@ -200,7 +200,7 @@ TEST_F(WardenTest, NonsenseIsRefusedAndHarmsNothing) {
     EXPECT_FALSE(open_reply(packet->body)) << nonsense;
   }
   hold_init();
-  ASSERT_TRUE(client_->commit());
+  ASSERT_TRUE(client_->commit(Json::object()));
   leave();
   ASSERT_EQ(::kill(init_.pid, SIGKILL), 0);
   init_.reap();
@@ -211,10 +211,11 @@ TEST_F(WardenTest, NonsenseIsRefusedAndHarmsNothing) {
 TEST_F(WardenTest, EvidenceThatCannotBeWrittenRefusesCreate) {
   std::filesystem::create_directories(data_path());
   std::ofstream(data_path() + "/audit") << "a file where the folder should be";
-  auto client = WardenClient::spawn(kernel_, CASEMATE_BINARY_DIR "/bin/casemate-warden");
+  auto client = WardenClient::spawn(kernel_, CASEMATE_BINARY_DIR "/bin/casemate-warden", {});
   ASSERT_TRUE(client);
   const Open request{.id = "c1", .root = "/run/test", .evidence = evidence()};
-  const auto opened = client->open(request, dir_->fd());
+  ASSERT_TRUE(client->open(request, dir_->fd()));
+  const auto opened = client->acknowledged();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().sys_errno, ENOTDIR);
   dir_->remove();

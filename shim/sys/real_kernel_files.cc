@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "shim/sys/real_kernel.h"
@@ -23,10 +24,14 @@ Result<UniqueFd> RealKernel::openat2(int dir, const std::string& path, const ope
 }
 
 Result<std::string> RealKernel::read(int fd, std::size_t at_most) {
-  std::string bytes(at_most, '\0');
-  const ssize_t got = uninterrupted([&] { return ::read(fd, bytes.data(), bytes.size()); });
+  ssize_t got = 0;
+  std::string bytes;
+  // Not zeroed first: most reads fill a small part of what they ask for.
+  bytes.resize_and_overwrite(at_most, [&](char* buffer, std::size_t size) {
+    got = uninterrupted([&] { return ::read(fd, buffer, size); });
+    return static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+  });
   if (got == -1) return sys_error("read");
-  bytes.resize(static_cast<std::size_t>(got));
   return bytes;
 }
 

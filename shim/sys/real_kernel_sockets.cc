@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "shim/sys/real_kernel.h"
@@ -65,18 +66,22 @@ Status RealKernel::send(int socket, std::string_view message, std::span<const in
 Result<Kernel::Message> RealKernel::recv(int socket, std::size_t at_most) {
   ControlBuffer control;
   Message message;
-  message.bytes.resize(at_most);
-  iovec part = {.iov_base = message.bytes.data(), .iov_len = message.bytes.size()};
+  iovec part = {};
   msghdr header = {};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
   header.msg_control = control.bytes;
   header.msg_controllen = sizeof control.bytes;
-  const ssize_t got = uninterrupted([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC); });
+  ssize_t got = 0;
+  // Not zeroed first: most messages are short.
+  message.bytes.resize_and_overwrite(at_most, [&](char* buffer, std::size_t size) {
+    part = {.iov_base = buffer, .iov_len = size};
+    got = uninterrupted([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC); });
+    return static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+  });
   if (got == -1) return sys_error("recvmsg");
   message.fds = take_descriptors(header);
   if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return sys_error("recvmsg", EMSGSIZE);
-  message.bytes.resize(static_cast<std::size_t>(got));
   if (got == 0) message.fds.clear();
   return message;
 }

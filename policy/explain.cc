@@ -10,7 +10,7 @@ std::string line(const Finding& finding) {
   out.resize(8, ' ');
   out += "[" + finding.rule + "] asked " + finding.asked + "; allowed " + finding.bound;
   if (!finding.pointer.empty()) out += " (" + finding.pointer + ")";
-  if (!finding.hint.empty()) out += " — " + finding.hint;
+  if (!finding.hint.empty()) out += "; " + finding.hint;
   return out;
 }
 

@@ -23,7 +23,7 @@ Error in_layout(Error error) {
   if (error.cls == ErrorClass::internal && error.sys_errno != 0) {
     error.cls = ErrorClass::bad_input;
     error.rule = "image.layout";
-    error.hint = "give the folder of an OCI image layout, e.g. from: skopeo copy … oci:DIR:TAG";
+    error.hint = "give the folder of an OCI image layout, e.g. from: skopeo copy ... oci:DIR:TAG";
   }
   return error;
 }

@@ -9,8 +9,10 @@ namespace {
 
 constexpr const char* kUsage =
     "casectl dataset keygen -o PREFIX [--kid KID] | seal DIR -o FILE --id ID --tenant NAME "
-    "--signing-key PEM --recipient JWK… [--serial N] [--criticality LEVEL] [--allow-profile P]… "
-    "[--allow-signer S]… [--no-progress] | inspect FILE | verify FILE --key JWK… --tenant-key PEM…";
+    "--signing-key PEM --recipient JWK... [--serial N] [--criticality LEVEL] [--allow-profile "
+    "P]... "
+    "[--allow-signer S]... [--no-progress] | inspect FILE | verify FILE --key JWK... --tenant-key "
+    "PEM...";
 
 std::unexpected<Error> usage(std::string what) {
   return bad_input("usage.dataset", std::move(what), kUsage);

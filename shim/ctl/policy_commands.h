@@ -13,7 +13,7 @@ namespace casemate::ctl {
 // a finding is an error.
 Status policy_lint(std::span<const std::string_view> args);
 
-// policy check --bundle DIR --profile FILE [--json]
+// policy check --bundle DIR --profile FILE [--job FILE --layout DIR] [--config FILE] [--json]
 // What this host would decide about the bundle's config.json under the profile, without a job and
 // without changing anything. The refusal that `casemate create` would give, when it would.
 Status policy_check(std::span<const std::string_view> args);

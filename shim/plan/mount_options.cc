@@ -126,9 +126,10 @@ Result<std::pair<std::uint64_t, bool>> parse_propagation(const std::string& text
   const std::uint64_t type =
       find_propagation(recursive ? std::string_view(text).substr(1) : std::string_view(text));
   if (type == 0)
-    return bad_input("oci.rootfs-propagation", "unknown propagation \"" + printable(text) + "\"",
-                     "use private, slave, shared or unbindable, or their r… forms",
-                     "/linux/rootfsPropagation");
+    return bad_input(
+        "oci.rootfs-propagation", "unknown propagation \"" + printable(text) + "\"",
+        "use private, slave, shared or unbindable, or their recursive forms (rprivate ...)",
+        "/linux/rootfsPropagation");
   return std::pair<std::uint64_t, bool>{type, recursive};
 }
 

@@ -63,25 +63,6 @@ Result<Json> signer_keys(Runtime& runtime, const policy::Profile& profile) {
   return all;
 }
 
-// "1000" or "1000:1000"; a name stays unresolved and the policy says so.
-void resolve_user(policy::ImageConfig& config) {
-  const auto number = [](std::string_view text) -> std::optional<std::uint32_t> {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
-    return value;
-  };
-  if (config.user.empty()) {
-    config.uid = config.gid = 0;
-    return;
-  }
-  const std::string_view user = config.user;
-  const auto colon = user.find(':');
-  config.uid = number(user.substr(0, colon));
-  config.gid = colon == std::string_view::npos ? std::optional<std::uint32_t>(0)
-                                               : number(user.substr(colon + 1));
-}
-
 Result<policy::ImageConfig> parse_config(JsonObject object) {
   policy::ImageConfig config;
   using Strings = std::vector<std::string>;
@@ -118,6 +99,24 @@ Result<std::vector<UniqueFd>> open_layouts(Runtime& runtime) {
 }
 
 }  // namespace
+
+void resolve_user(policy::ImageConfig& config) {
+  const auto number = [](std::string_view text) -> std::optional<std::uint32_t> {
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
+    return value;
+  };
+  if (config.user.empty()) {
+    config.uid = config.gid = 0;
+    return;
+  }
+  const std::string_view user = config.user;
+  const auto colon = user.find(':');
+  config.uid = number(user.substr(0, colon));
+  config.gid = colon == std::string_view::npos ? std::optional<std::uint32_t>(0)
+                                               : number(user.substr(colon + 1));
+}
 
 Result<VerifiedJob> verify_job(Runtime& runtime, const std::string& jws) {
   const Json request = {{"op", "job"},

@@ -34,6 +34,10 @@ Result<VerifiedImage> verify_image(Runtime& runtime, const policy::JobRequest& j
                                    const policy::Profile& profile, int rootfs,
                                    const std::vector<std::string>& mount_points);
 
+// Fills uid and gid from `user` when it is numeric ("1000", "1000:1000", ""); a name stays
+// unresolved and the policy says so.
+void resolve_user(policy::ImageConfig& config);
+
 // A job request is good once: remembers its nonce, or denied "job.replayed".
 Status spend_nonce(Runtime& runtime, const policy::JobRequest& job);
 

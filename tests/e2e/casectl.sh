@@ -21,6 +21,17 @@ expect_status 0 "$CASECTL" policy check --bundle "$W/busybox" --profile "$ROOT/p
 site_changed_bundle "$W/privileged" "$W/busybox" "$SITE_PRIVILEGED"
 expect_status 1 "$CASECTL" policy check --bundle "$W/privileged" --profile "$ROOT/profiles/baseline.json"
 expect_contains "$OUT$ERR" privileged.request 'the rule is named'
+site_request "$W/digits.sealed" >"$W/checked.request"
+"$CASECTL" job sign --key "$(key_private scheduler)" --kid scheduler "$W/checked.request" -o "$W/checked.job" >/dev/null
+checked=(policy check --bundle "$W/bundle" --profile "$ROOT/profiles/restricted.json")
+expect_status 1 "$CASECTL" "${checked[@]}"
+expect_contains "$OUT$ERR" image.unverified 'without a job its image is unknown'
+expect_status 2 "$CASECTL" "${checked[@]}" --job "$W/checked.job"
+expect_status 0 "$CASECTL" "${checked[@]}" --job "$W/checked.job" --layout "$DEMO_LAYOUT"
+site_changed_bundle "$W/other-args" "$W/bundle" '.process.args = ["/bin/sh"]'
+expect_status 1 "$CASECTL" policy check --bundle "$W/other-args" --profile "$ROOT/profiles/restricted.json" \
+  --job "$W/checked.job" --layout "$DEMO_LAYOUT"
+expect_contains "$OUT$ERR" process.args 'another program is denied'
 
 step 'image verify: signature, chain and unpacked files'
 expect_status 0 "$CASECTL" image verify --layout "$DEMO_LAYOUT" --tag "$DEMO_TAG" \

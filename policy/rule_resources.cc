@@ -25,13 +25,13 @@ void bound_memory(Judgement& j) {
   if (!memory.limit || *memory.limit <= 0 || *memory.limit > *top) {
     j.tighten("resources.memory", "/linux/resources/memory/limit",
               limit_text(memory.limit) + " of memory", std::to_string(*top) + " bytes", "");
-    memory.limit = *top;
+    memory.limit = top;
   }
   // The sum of memory and swap.
   if (memory.swap && (*memory.swap < 0 || *memory.swap > *top)) {
     j.tighten("resources.swap", "/linux/resources/memory/swap",
               limit_text(memory.swap) + " of memory and swap", std::to_string(*top) + " bytes", "");
-    memory.swap = *top;
+    memory.swap = top;
   }
 }
 
@@ -41,7 +41,7 @@ void bound_pids(Judgement& j) {
   if (!top || (limit && *limit > 0 && *limit <= *top)) return;
   j.tighten("resources.pids", "/linux/resources/pids/limit", limit_text(limit) + " of processes",
             std::to_string(*top) + " processes", "");
-  limit = *top;
+  limit = top;
 }
 
 void bound_cpu(Judgement& j) {

@@ -32,7 +32,7 @@ casemate::confine::Allowance needs() {
           .descriptors = 256};
 }
 
-Result<HelperMessage> handle(HelperMessage request) {
+Result<HelperMessage> handle(const HelperMessage& request) {
   std::vector<int> fds;
   for (const auto& fd : request.fds) fds.push_back(fd.get());
   TRY(casemate::confine::confine_reads(fds));
@@ -46,8 +46,8 @@ int main() {
   // do not belong in here.
   OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_DIGESTS, nullptr);
   const auto confined = casemate::confine::confine(needs());
-  return casemate::sys::serve_helper([&](HelperMessage request) -> Result<HelperMessage> {
+  return casemate::sys::serve_helper([&](const HelperMessage& request) -> Result<HelperMessage> {
     if (!confined) return std::unexpected(confined.error());
-    return handle(std::move(request));
+    return handle(request);
   });
 }

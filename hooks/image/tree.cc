@@ -124,8 +124,10 @@ Status Tree::apply(std::vector<Change> layer) {
   for (const auto& change : layer)
     if (change.kind == Change::whiteout || change.kind == Change::opaque) TRY(hide(change));
   for (auto& change : layer) {
-    if (change.kind == Change::add) TRY(add(std::move(change)));
-    if (change.kind == Change::link) TRY(link(change));
+    if (change.kind == Change::link)
+      TRY(link(change));
+    else if (change.kind == Change::add)
+      TRY(add(std::move(change)));
   }
   return {};
 }

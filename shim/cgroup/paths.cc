@@ -52,7 +52,7 @@ Result<std::string> leaf_path(const Hierarchy& hierarchy, bool v2_alone,
                        "driver and leave out --systemd-cgroup",
                        kPointer);
   }
-  const std::string asked = TRY(normalised(cgroups_path));
+  std::string asked = TRY(normalised(cgroups_path));
   if (asked.empty() || cgroups_path.size() > kMaxPath) {
     return bad_input("cgroup.path",
                      "cgroup path \"" + std::string(cgroups_path.substr(0, 100)) + "\"",

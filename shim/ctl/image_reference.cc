@@ -20,7 +20,7 @@ Result<std::string> wanted_digest(int layout, const ImageArgs& options) {
     const auto opened = TRY(image::OciLayout::open(layout));
     return TRY(opened.find_tag(options.get("tag"))).digest;
   }
-  const auto digest = options.get("digest");
+  auto digest = options.get("digest");
   if (is_sha256_digest(digest)) return digest;
   return bad_input("cli.usage", "--digest must be sha256:<64 lower-case hex digits>");
 }

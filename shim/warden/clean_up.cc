@@ -124,8 +124,7 @@ Result<std::string> write_evidence(sys::Kernel& kernel, Holdings& holdings) {
   const auto head = TRY(audit.append("container.end", id, summary));
   holdings.facts["audit"] = {{"seq", head.seq}, {"hash", head.hash}};
   const auto key = TRY(evidence::ReceiptKey::load_or_create(kernel, holdings.evidence.keys));
-  const auto path =
-      TRY(evidence::write_receipt(kernel, key, holdings.evidence.receipts, holdings.facts));
+  auto path = TRY(evidence::write_receipt(kernel, key, holdings.evidence.receipts, holdings.facts));
   TRY(audit.append("receipt.written", id, {{"receipt", path}, {"key", key.id()}}));
   return path;
 }

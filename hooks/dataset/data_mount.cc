@@ -61,18 +61,20 @@ Result<DataMount> make_data_mount(sys::Kernel& kernel, std::uint64_t bytes, uid_
   return out;
 }
 
-Result<MountPair> finish_data_mount(sys::Kernel& kernel, const DataMount& mount, mode_t mode) {
+Result<UniqueFd> clone_for_holder(sys::Kernel& kernel, const DataMount& mount) {
+  return kernel.open_tree(mount.root.get(), "", OPEN_TREE_CLONE);
+}
+
+Result<UniqueFd> finish_data_mount(sys::Kernel& kernel, const DataMount& mount, mode_t mode) {
   TRY(kernel.fchmod(mount.root.get(), mode));
   const UniqueFd super = TRY(kernel.fspick(mount.root.get(), 0));
   TRY(kernel.fsconfig_flag(super.get(), "ro"));
   TRY(kernel.fsconfig_reconfigure(super.get()));
-  MountPair out;
-  out.holder = TRY(kernel.open_tree(mount.root.get(), "", OPEN_TREE_CLONE));
-  out.job = TRY(kernel.open_tree(mount.root.get(), "", OPEN_TREE_CLONE));
+  UniqueFd job = TRY(kernel.open_tree(mount.root.get(), "", OPEN_TREE_CLONE));
   mount_attr attributes{};
   attributes.attr_set = MOUNT_ATTR_RDONLY;
-  TRY(kernel.mount_setattr(out.job.get(), 0, attributes));
-  return out;
+  TRY(kernel.mount_setattr(job.get(), 0, attributes));
+  return job;
 }
 
 }  // namespace casemate::dataset

@@ -14,11 +14,6 @@ struct DataMount {
   bool noswap = false;
   bool huge = false;
 };
-struct MountPair {
-  UniqueFd holder;
-  UniqueFd job;
-};
-
 // Moves the calling process into a mount namespace of its own, in which nothing propagates.
 Status enter_private_mounts(sys::Kernel& kernel);
 
@@ -28,8 +23,10 @@ Status enter_private_mounts(sys::Kernel& kernel);
 // kernel has them.
 Result<DataMount> make_data_mount(sys::Kernel& kernel, std::uint64_t bytes, uid_t uid, gid_t gid);
 
-// Sets the root's mode, makes the superblock read-only, and clones twice: for the holder, and
-// read-only for the job.
-Result<MountPair> finish_data_mount(sys::Kernel& kernel, const DataMount& mount, mode_t mode);
+// A detached clone for who will wipe it, writable as a mount.
+Result<UniqueFd> clone_for_holder(sys::Kernel& kernel, const DataMount& mount);
+
+// Sets the root's mode, makes the superblock read-only, and clones it read-only for the job.
+Result<UniqueFd> finish_data_mount(sys::Kernel& kernel, const DataMount& mount, mode_t mode);
 
 }  // namespace casemate::dataset

@@ -4,7 +4,8 @@
 
 int main() {
   casemate::sys::RealKernel kernel;
-  return casemate::sys::serve_helper([&](casemate::sys::HelperMessage request) {
-    return casemate::dataset::unseal(kernel, std::move(request));
-  });
+  return casemate::sys::serve_helper(
+      [&](casemate::sys::HelperMessage request, const casemate::sys::HandOver& hand_over) {
+        return casemate::dataset::unseal(kernel, std::move(request), hand_over);
+      });
 }

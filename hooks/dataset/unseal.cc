@@ -142,19 +142,19 @@ Result<Json> decrypt(sys::Kernel& kernel, const Work& work) {
 
 Result<sys::HelperMessage> fill(sys::Kernel& kernel, const DataMount& mount, const Work& work) {
   Json report = TRY(decrypt(kernel, work));
-  auto pair = TRY(finish_data_mount(kernel, mount, work.request.mode));
+  UniqueFd job = TRY(finish_data_mount(kernel, mount, work.request.mode));
   report["noswap"] = mount.noswap;
   report["huge"] = mount.huge ? "within_size" : "never";
   sys::HelperMessage reply;
   reply.body = {{"dataset", std::move(report)}};
-  reply.fds.push_back(std::move(pair.holder));
-  reply.fds.push_back(std::move(pair.job));
+  reply.fds.push_back(std::move(job));
   return reply;
 }
 
 }  // namespace
 
-Result<sys::HelperMessage> unseal(sys::Kernel& kernel, sys::HelperMessage message) {
+Result<sys::HelperMessage> unseal(sys::Kernel& kernel, sys::HelperMessage message,
+                                  const sys::HandOver& hand_over) {
   const UnsealRequest request = TRY(parse_unseal_request(message.body));
   if (message.fds.size() != request.kids.size() + 1)
     return bad_input("dataset.request", "expected the sealed file and one descriptor for each key");
@@ -163,6 +163,11 @@ Result<sys::HelperMessage> unseal(sys::Kernel& kernel, sys::HelperMessage messag
   TRY(enter_private_mounts(kernel));
   const DataMount mount =
       TRY(make_data_mount(kernel, request.expected.max_bytes, request.uid, request.gid));
+  {
+    const UniqueFd holder = TRY(clone_for_holder(kernel, mount));
+    const int fds[] = {holder.get()};
+    TRY(hand_over("mount", fds));
+  }
   const Work work{request, message.fds[0].get(), std::span(message.fds).subspan(1),
                   mount.root.get(), available};
   auto reply = fill(kernel, mount, work);

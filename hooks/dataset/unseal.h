@@ -15,12 +15,13 @@ namespace casemate::dataset {
 // Handler for sys::serve_helper(). Descriptors of the request: the sealed file (O_RDONLY), then one
 // private key file for each of "keys". Reply: {"dataset":{"id","tenant","serial","criticality",
 // "slot","signer","file","files","bytes","seconds","gibPerSecond","cipher","noswap","huge"}} with
-// two descriptors: the holder's mount (writable as a mount, superblock read-only: for the wipe) and
-// the job's (read-only). Both are detached. Changes this process for good (mount namespace,
-// limits): one call per process, single-threaded, privileged (CAP_SYS_ADMIN, CAP_SYS_CHROOT,
-// CAP_SETUID, CAP_SETGID, CAP_DAC_OVERRIDE). After an error everything that was decrypted has been
-// overwritten.
-Result<sys::HelperMessage> unseal(sys::Kernel& kernel, sys::HelperMessage request);
+// the job's mount (read-only). Handed over before anything is decrypted: "mount" with the holder's
+// mount (writable as a mount, for the wipe), so that there is never plaintext that nobody else
+// could overwrite. Both are detached. Changes this process for good (mount namespace, limits): one
+// call per process, single-threaded, privileged (CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETUID,
+// CAP_SETGID, CAP_DAC_OVERRIDE). After an error everything that was decrypted has been overwritten.
+Result<sys::HelperMessage> unseal(sys::Kernel& kernel, sys::HelperMessage request,
+                                  const sys::HandOver& hand_over);
 
 // The inner process' work without its confinement: checks, decrypts into `directory`, reports.
 // `available` is the free memory in bytes. Exposed for tests.

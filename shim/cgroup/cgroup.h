@@ -51,8 +51,9 @@ class Cgroup {
   // The same, quicker (0.2 ms instead of up to 12): moving another process, or a whole thread
   // group, waits for an RCU grace period; a thread that moves itself does not. The parent opens the
   // files, the child (single-threaded, before or after it has given up its privileges) calls
-  // join_self. Of v2 there is no such file: the child is made with CLONE_INTO_CGROUP (v2_fd).
-  Result<std::vector<UniqueFd>> open_for_self() const;
+  // join_self. In v2 only whole processes move: the child is made with CLONE_INTO_CGROUP (v2_fd)
+  // instead, or, with `and_v2`, waits for that grace period all the same.
+  Result<std::vector<UniqueFd>> open_for_self(bool and_v2 = false) const;
   static Status join_self(sys::Kernel& kernel, std::span<const UniqueFd> files);
   Status check_member(pid_t pid) const;
 

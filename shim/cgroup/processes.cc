@@ -69,12 +69,14 @@ Status Cgroup::join(pid_t pid) {
   return {};
 }
 
-Result<std::vector<UniqueFd>> Cgroup::open_for_self() const {
+Result<std::vector<UniqueFd>> Cgroup::open_for_self(bool and_v2) const {
   TRY(require_present());
   std::vector<UniqueFd> files;
   for (const Place& place : places_) {
-    if (place.hierarchy.v2) continue;
-    files.push_back(TRY(open_below(*kernel_, place.leaf.get(), "tasks", O_WRONLY)));
+    const bool v2 = place.hierarchy.v2;
+    if (v2 && !and_v2) continue;
+    const char* file = v2 ? kProcesses : "tasks";
+    files.push_back(TRY(open_below(*kernel_, place.leaf.get(), file, O_WRONLY)));
   }
   return files;
 }

@@ -81,7 +81,8 @@ Status image_verify(std::span<const std::string_view> args) {
                         {"signers", TRY(signers(options))},
                         {"engineFiles", options.all("extra")},
                         {"mountPoints", Json::array()}};
-  const auto reply = TRY(sys::call_helper(helper_program(options), request, fds, kDeadline));
+  const auto reply =
+      TRY(sys::call_helper(helper_program(options), request, fds, {.deadline = kDeadline}));
   if (options.has("json"))
     std::fputs(dump_pretty(reply.body).c_str(), stdout);
   else

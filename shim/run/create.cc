@@ -51,28 +51,45 @@ std::string dataset_line(const Json& facts) {
          rates;
 }
 
+// Known to the warden from before it exists to after it is gone.
+Result<cgroup::Cgroup> make_held_cgroup(Runtime& runtime, const Admission& admission,
+                                        WardenClient& warden, const std::string& path) {
+  TRY(warden.intend_cgroup(path));
+  TRY(warden.acknowledged());
+  auto cgroup = TRY(cgroup::Cgroup::create(runtime.kernel, admission.hierarchies, path));
+  TRY(warden.hold_cgroup(cgroup.to_json(), /*parents=*/false));
+  return cgroup;
+}
+
+// The decrypting process has a cgroup beside the job's: should we die, the warden ends it before it
+// wipes what is decrypted by then.
 Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClient& warden) {
   Staged staged;
-  if (!admission.job) return staged;
+  if (!admission.job || admission.job->request.datasets.empty()) return staged;
+  const std::string path = admission.plan.find<plan::CreateCgroup>()->path + "-unseal";
+  auto cgroup = TRY(make_held_cgroup(runtime, admission, warden, path));
+  const auto files = TRY(cgroup.open_for_self(/*and_v2=*/true));
+  DatasetPlace place;
+  for (const UniqueFd& file : files) place.cgroups.push_back(file.get());
   for (const policy::JobDataset& dataset : admission.job->request.datasets) {
+    place.hold = [&](UniqueFd holder) {
+      return warden.hold_mount("dataset:" + dataset.id, holder.get());
+    };
     OpenedDataset opened = TRY(open_dataset(
         runtime, dataset, *admission.job, admission.image ? admission.image->signer : "",
-        admission.profile, admission.decision.spec.process->user));
-    TRY(warden.hold_mount("dataset:" + dataset.id, opened.holder.get()));
+        admission.profile, admission.decision.spec.process->user, place));
     runtime.progress.done(dataset_line(opened.facts));
     staged.mounts[dataset.id] = std::move(opened.mount);
     staged.facts.push_back(std::move(opened.facts));
   }
+  TRY(cgroup.remove());
   return staged;
 }
 
 Result<cgroup::Cgroup> stage_cgroup(Runtime& runtime, const Admission& admission,
                                     WardenClient& warden) {
   const auto* step = admission.plan.find<plan::CreateCgroup>();
-  TRY(warden.intend_cgroup(step->path));
-  TRY(warden.acknowledged());
-  auto cgroup = TRY(cgroup::Cgroup::create(runtime.kernel, admission.hierarchies, step->path));
-  TRY(warden.hold_cgroup(cgroup.to_json(), /*parents=*/false));
+  auto cgroup = TRY(make_held_cgroup(runtime, admission, warden, step->path));
   TRY(cgroup.limit(step->resources));
   return cgroup;
 }

@@ -33,16 +33,17 @@ Result<Json> tenant_keys(Runtime& runtime, const std::string& name) {
 Result<OpenedDataset> parse_reply(sys::HelperMessage reply, const std::string& id) {
   auto object = TRY(JsonObject::of(reply.body));
   const Json* facts = object.take("dataset");
-  if (facts == nullptr || reply.fds.size() != 2)
+  if (facts == nullptr || reply.fds.size() != 1)
     return internal("helper.reply", "casemate-unseal sent no dataset");
-  return OpenedDataset{id, std::move(reply.fds[0]), std::move(reply.fds[1]), *facts};
+  return OpenedDataset{id, std::move(reply.fds[0]), *facts};
 }
 
 }  // namespace
 
 Result<OpenedDataset> open_dataset(Runtime& runtime, const policy::JobDataset& dataset,
                                    const VerifiedJob& job, const std::string& image_signer,
-                                   const policy::Profile& profile, const oci::User& owner) {
+                                   const policy::Profile& profile, const oci::User& owner,
+                                   const DatasetPlace& place) {
   const std::string& tenant = job.request.tenant;
   TRY(policy::tenant_may_use(runtime.config, tenant, dataset.id));
   std::vector<UniqueFd> files;
@@ -64,8 +65,14 @@ Result<OpenedDataset> open_dataset(Runtime& runtime, const policy::JobDataset& d
                         {"mount", {{"uid", owner.uid}, {"gid", owner.gid}, {"mode", 0500}}}};
   std::vector<int> fds;
   for (const UniqueFd& file : files) fds.push_back(file.get());
+  const auto take = [&](sys::HelperMessage given) -> Status {
+    if (given.fds.size() != 1)
+      return internal("helper.reply", "casemate-unseal handed over no mount");
+    return place.hold(std::move(given.fds[0]));
+  };
   return parse_reply(
-      TRY(sys::call_helper(runtime.program("casemate-unseal"), request, fds, kDeadline)),
+      TRY(sys::call_helper(runtime.program("casemate-unseal"), request, fds,
+                           {.deadline = kDeadline, .cgroups = place.cgroups, .take = take})),
       dataset.id);
 }
 

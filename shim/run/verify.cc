@@ -123,8 +123,8 @@ Result<VerifiedJob> verify_job(Runtime& runtime, const std::string& jws) {
                         {"jws", jws},
                         {"schedulers", TRY(scheduler_keys(runtime))},
                         {"now", now_unix()}};
-  const auto reply =
-      TRY(sys::call_helper(runtime.program("casemate-verify"), request, {}, kJobDeadline));
+  const auto reply = TRY(sys::call_helper(runtime.program("casemate-verify"), request, {},
+                                          {.deadline = kJobDeadline}));
   auto object = TRY(JsonObject::of(reply.body));
   const Json* payload = object.take("job");
   if (payload == nullptr) return internal("helper.reply", "casemate-verify sent no job");
@@ -151,8 +151,8 @@ Result<VerifiedImage> verify_image(Runtime& runtime, const policy::JobRequest& j
                         {"signers", TRY(signer_keys(runtime, profile))},
                         {"engineFiles", profile.image.engine_files},
                         {"mountPoints", mount_points}};
-  const auto reply =
-      TRY(sys::call_helper(runtime.program("casemate-verify"), request, fds, kImageDeadline));
+  const auto reply = TRY(sys::call_helper(runtime.program("casemate-verify"), request, fds,
+                                          {.deadline = kImageDeadline}));
   return parse_verdict(reply.body, profile.image.level);
 }
 

@@ -48,6 +48,37 @@ Result<HelperMessage> open_reply(Frame frame) {
   return HelperMessage{.body = std::move(*ok), .fds = std::move(frame.fds)};
 }
 
+// What the helper gives before its reply; nothing when the frame is the reply.
+Result<std::optional<HelperMessage>> handed_over(Frame& frame) {
+  auto json = parse_json(frame.text);
+  if (!json || !json->is_object() || !json->contains("take")) return std::nullopt;
+  return HelperMessage{.body = std::move(json->at("take")), .fds = std::move(frame.fds)};
+}
+
+Status take_over(int socket, HelperMessage given, const HelperOptions& options, Deadline latest) {
+  const Status taken =
+      options.take ? options.take(std::move(given)) : Status(std::unexpected(malformed_reply()));
+  const Json answer = taken ? Json{{"ok", nullptr}} : Json{{"error", error_to_json(taken.error())}};
+  TRY(send_frame(socket, dump(answer), {}, latest));
+  return taken;
+}
+
+// The reply, after everything that was handed over before it.
+Result<Frame> await_reply(int socket, int pidfd, const HelperOptions& options, Deadline latest) {
+  for (;;) {
+    Frame frame = TRY(receive_frame(socket, pidfd, latest));
+    auto given = TRY(handed_over(frame));
+    if (!given) return frame;
+    TRY(take_over(socket, std::move(*given), options, latest));
+  }
+}
+
+Status hand_over_to(int socket, const Json& body, std::span<const int> fds) {
+  TRY(send_frame(socket, dump(Json{{"take", body}}), fds, kNoDeadline));
+  TRY(open_reply(TRY(receive_frame(socket, /*peer=*/-1, kNoDeadline))));
+  return {};
+}
+
 // Whatever was quoted in an error, the message that carries it stays small and free of NUL.
 std::string carried(std::string_view text) {
   constexpr std::size_t kMost = 4096;
@@ -79,12 +110,16 @@ Result<Error> read_error(const Json& json) {
 
 }  // namespace
 
-int serve_helper(const std::function<Result<HelperMessage>(HelperMessage request)>& handler) {
+int serve_helper(const std::function<Result<HelperMessage>(HelperMessage request,
+                                                           const HandOver& hand_over)>& handler) {
   if (::fcntl(kHelperSocket, F_SETFD, FD_CLOEXEC) == -1) return kNobodyTold;
   const UniqueFd socket(kHelperSocket);
   auto request = receive_request(socket.get());
-  Result<HelperMessage> reply =
-      request ? handler(std::move(*request)) : std::unexpected(std::move(request.error()));
+  Result<HelperMessage> reply = request ? handler(std::move(*request),
+                                                  [&](const Json& body, std::span<const int> fds) {
+                                                    return hand_over_to(socket.get(), body, fds);
+                                                  })
+                                        : std::unexpected(std::move(request.error()));
   if (reply) {
     const std::vector<int> fds = borrowed(reply->fds);
     const std::string text = dump(Json{{"ok", std::move(reply->body)}});
@@ -97,19 +132,23 @@ int serve_helper(const std::function<Result<HelperMessage>(HelperMessage request
   return reply.error().exit_code();
 }
 
+int serve_helper(const std::function<Result<HelperMessage>(HelperMessage request)>& handler) {
+  return serve_helper(
+      [&](HelperMessage request, const HandOver&) { return handler(std::move(request)); });
+}
+
 Result<HelperMessage> call_helper(const std::string& program, const Json& request,
-                                  std::span<const int> fds, std::chrono::milliseconds deadline) {
-  const Deadline latest =
-      monotonic_ns() + std::chrono::duration_cast<std::chrono::nanoseconds>(deadline).count();
+                                  std::span<const int> fds, const HelperOptions& options) {
+  const Deadline latest = monotonic_ns() + std::chrono::nanoseconds(options.deadline).count();
   RealKernel kernel;
   auto [ours, theirs] = TRY(kernel.socketpair(SOCK_SEQPACKET));
-  ChildProcess child = TRY(ChildProcess::start(program, theirs.get()));
+  ChildProcess child = TRY(ChildProcess::start(program, theirs.get(), options.cgroups));
   theirs.reset();
 
   const Status sent = send_frame(ours.get(), dump(request), fds, latest);
   // A helper may be gone before it has read everything, and may have said why.
   if (!sent && !is_gone(sent.error())) return std::unexpected(sent.error());
-  auto frame = receive_frame(ours.get(), child.pidfd(), latest);
+  auto frame = await_reply(ours.get(), child.pidfd(), options, latest);
   if (!frame) return std::unexpected(std::move(frame.error()).with_context(program));
   const int status = TRY(child.wait(latest));
   auto reply = open_reply(std::move(*frame));

@@ -24,6 +24,7 @@ constexpr std::size_t kStackSize = 65536;
 struct Launch {
   const char* program = nullptr;
   int socket = -1;
+  std::span<const int> cgroups;
   int failed = 0;
 };
 
@@ -48,13 +49,19 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+bool join_cgroups(std::span<const int> files) {
+  for (const int file : files)
+    if (::write(file, "0", 1) != 1) return false;  // cgroups(7): the writer itself
+  return true;
+}
+
 int run_child(void* argument) {
   auto* launch = static_cast<Launch*>(argument);
   char* const argv[] = {const_cast<char*>(launch->program), nullptr};
   char* const envp[] = {nullptr};
   // Should our parent be dead already, the socket says so: its other end is closed.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && ::chdir("/") == 0 &&
-      arrange_descriptors(launch->socket)) {
+      join_cgroups(launch->cgroups) && arrange_descriptors(launch->socket)) {
     reset_signals();
     ::execve(launch->program, argv, envp);
   }
@@ -84,10 +91,11 @@ Result<UniqueFd> clone_child(Launch& launch) {
 
 }  // namespace
 
-Result<ChildProcess> ChildProcess::start(const std::string& program, int socket) {
+Result<ChildProcess> ChildProcess::start(const std::string& program, int socket,
+                                         std::span<const int> cgroups) {
   if (!program.starts_with('/'))
     return internal("helper.start", "\"" + program + "\" is not an absolute path");
-  Launch launch = {.program = program.c_str(), .socket = socket};
+  Launch launch = {.program = program.c_str(), .socket = socket, .cgroups = cgroups};
   ChildProcess child(TRY(clone_child(launch)));
   if (launch.failed == 0) return child;
   auto failure = internal("helper.start", "start \"" + program + "\"",

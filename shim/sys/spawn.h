@@ -1,6 +1,7 @@
 // Starts a helper's process: nothing of the caller's but one socket goes with it.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "shim/base/result.h"
@@ -13,8 +14,10 @@ namespace casemate::sys {
 class ChildProcess {
  public:
   // `program` is an absolute path; `socket` becomes its descriptor 3. PDEATHSIG is SIGKILL, signals
-  // are at their defaults and not blocked. internal "helper.start" when execve refuses.
-  static Result<ChildProcess> start(const std::string& program, int socket);
+  // are at their defaults and not blocked. To each of `cgroups` (open "tasks" or "cgroup.procs")
+  // the child writes itself. internal "helper.start" when one of these or execve refuses.
+  static Result<ChildProcess> start(const std::string& program, int socket,
+                                    std::span<const int> cgroups = {});
   ChildProcess(ChildProcess&&) noexcept = default;
   ChildProcess& operator=(ChildProcess&&) = delete;
   ~ChildProcess();

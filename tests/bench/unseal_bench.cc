@@ -34,11 +34,17 @@ Status run(const std::vector<std::string>& args) {
   if (args.size() > 9) request["threads"] = std::strtoul(args[9].c_str(), nullptr, 10);
   const int fds[] = {sealed.get(), key.get()};
   const std::int64_t begun = monotonic_ns();
-  const auto reply = TRY(sys::call_helper(args[1], request, fds, std::chrono::minutes(10)));
+  UniqueFd holder;
+  const auto take = [&](sys::HelperMessage given) -> Status {
+    holder = std::move(given.fds.at(0));
+    return {};
+  };
+  const auto reply = TRY(sys::call_helper(args[1], request, fds,
+                                          {.deadline = std::chrono::minutes(10), .take = take}));
   // The helper's start, its key exchange and its end count as well: the peers' do.
   const double seconds = static_cast<double>(monotonic_ns() - begun) / 1e9;
   const Json& dataset = reply.body["dataset"];
-  const auto wiped = TRY(fs::wipe_tree(kernel, reply.fds[0].get()));
+  const auto wiped = TRY(fs::wipe_tree(kernel, holder.get()));
   std::printf("%.2f %s %.2f\n",
               static_cast<double>(dataset["bytes"].get<std::uint64_t>()) / (1U << 30) / seconds,
               dataset["cipher"].get<std::string>().c_str(),

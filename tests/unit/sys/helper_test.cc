@@ -79,6 +79,15 @@ Result<HelperMessage> die(HelperMessage) {
   return internal("test.die", "still here");
 }
 
+// Hands its request over twice, and replies how the second time went.
+Result<HelperMessage> give_twice(HelperMessage request, const HandOver& hand_over) {
+  std::vector<int> fds;
+  for (const UniqueFd& fd : request.fds) fds.push_back(fd.get());
+  TRY(hand_over(request.body, fds));
+  const Status second = hand_over("again", {});
+  return HelperMessage{.body = second ? "taken" : second.error().rule};
+}
+
 int reply_raw(const char* text) {
   return send_frame(3, text, {}, kNoDeadline) ? 0 : 1;
 }
@@ -101,6 +110,7 @@ const std::map<std::string_view, int (*)()>& helpers() {
       {"too-much", [] { return serve_helper(answer_too_much); }},
       {"hold", [] { return serve_helper(hold); }},
       {"die", [] { return serve_helper(die); }},
+      {"give-twice", [] { return serve_helper(give_twice); }},
       {"die-at-once", [] { return 9; }},
       {"hang", stay},
       {"echo-then-hang", [] { return serve_then(stay); }},
@@ -143,7 +153,7 @@ class HelperTest : public ::testing::Test {
   }
   Result<HelperMessage> call(const std::string& what, milliseconds deadline = kLong,
                              const Json& request = Json::object()) {
-    return call_helper(program(what), request, {}, deadline);
+    return call_helper(program(what), request, {}, {.deadline = deadline});
   }
   std::string rule_of_call(const std::string& what, milliseconds deadline = kLong) {
     return rule_of(call(what, deadline));
@@ -159,7 +169,7 @@ TEST_F(HelperTest, RequestAndReplyCarryJsonAndDescriptors) {
   const UniqueFd writer(ends[1]);
   const Json request = {{"text", "a\nb\u00e9"}, {"list", {1, 2, Json::object()}}};
   const int fds[] = {writer.get(), reader.get()};
-  const auto reply = call_helper(program("echo"), request, fds, kLong);
+  const auto reply = call_helper(program("echo"), request, fds, {.deadline = kLong});
   ASSERT_TRUE(reply) << reply.error().message();
   EXPECT_EQ(reply->body, request);
   ASSERT_EQ(reply->fds.size(), 2U);
@@ -175,7 +185,7 @@ TEST_F(HelperTest, BodiesOfAnyKindAndSizeComeBack) {
   for (const Json& body :
        {Json(nullptr), Json(5), Json::array({"ok", 1}), Json({{"big", std::string(300000, 'b')}}),
         Json(std::string(kHelperMessageLimit - 100, 'm'))}) {
-    const auto reply = call_helper(path, body, {}, kLong);
+    const auto reply = call_helper(path, body, {}, {.deadline = kLong});
     ASSERT_TRUE(reply) << reply.error().message();
     EXPECT_TRUE(reply->body == body);
   }
@@ -186,7 +196,7 @@ TEST_F(HelperTest, SizesBeyondTheLimitAreRefused) {
   EXPECT_EQ(rule_of(call("echo", kLong, body)), "helper.size");
   EXPECT_EQ(rule_of_call("too-much"), "helper.size");
   const std::vector<int> fds(kHelperDescriptorLimit + 1, 0);
-  EXPECT_EQ(rule_of(call_helper(program("describe"), {}, fds, kLong)), "helper.size");
+  EXPECT_EQ(rule_of(call_helper(program("describe"), {}, fds, {.deadline = kLong})), "helper.size");
 }
 
 // CVE-2024-21626: nothing of the caller's is inherited.
@@ -223,9 +233,9 @@ TEST_F(HelperTest, AHelperThatDiesIsNoticed) {
   EXPECT_EQ(rule_of_call("die-at-once"), "helper.died");
   // Its request does not fit the socket's buffer.
   const Json large = std::string(900000, 'x');
-  EXPECT_EQ(
-      rule_of(call_helper(directory_ + "/casemate-test-helper-die-at-once", large, {}, kLong)),
-      "helper.died");
+  EXPECT_EQ(rule_of(call_helper(directory_ + "/casemate-test-helper-die-at-once", large, {},
+                                {.deadline = kLong})),
+            "helper.died");
 }
 
 TEST_F(HelperTest, AHelperThatHangsIsKilledInTime) {
@@ -247,12 +257,55 @@ TEST_F(HelperTest, RepliesThatMakeNoSenseAreRefused) {
   EXPECT_EQ(rule_of_call("say-garbage"), "helper.frame");
 }
 
+TEST_F(HelperTest, HandsOverBeforeItReplies) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  const int fds[] = {writer.get()};
+  const std::string path = program("give-twice");
+  std::vector<HelperMessage> given;
+  HelperOptions options{.deadline = kLong, .take = [&](HelperMessage message) -> Status {
+                          given.push_back(std::move(message));
+                          return {};
+                        }};
+  const auto reply = call_helper(path, {{"a", 1}}, fds, options);
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(reply->body, "taken");
+  ASSERT_EQ(given.size(), 2u);
+  EXPECT_EQ(given[0].body, Json({{"a", 1}}));
+  ASSERT_EQ(given[0].fds.size(), 1u);
+  EXPECT_EQ(::write(given[0].fds[0].get(), "x", 1), 1);
+  EXPECT_EQ(given[1].body, "again");
+}
+
+// What nobody takes over ends the call, whatever the helper makes of it.
+TEST_F(HelperTest, WhatIsNotTakenOverIsAnError) {
+  const std::string path = program("give-twice");
+  EXPECT_EQ(rule_of(call_helper(path, {}, {}, {.deadline = kLong})), "helper.reply");
+  int times = 0;
+  const auto take = [&](HelperMessage) -> Status {
+    if (++times == 1) return {};
+    return denied("test.full", "no room", "");
+  };
+  EXPECT_EQ(rule_of(call_helper(path, {}, {}, {.deadline = kLong, .take = take})), "test.full");
+  EXPECT_EQ(times, 2);
+}
+
+TEST_F(HelperTest, AControlGroupThatTakesNobodyIsAnError) {
+  const UniqueFd unwritable(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const auto refused =
+      call_helper(program("echo"), {}, {}, {.deadline = kLong, .cgroups = {unwritable.get()}});
+  EXPECT_EQ(rule_of(refused), "helper.start");
+  EXPECT_EQ(errno_of(refused), EBADF);
+}
+
 TEST_F(HelperTest, WhatCannotBeStartedIsAnError) {
-  const auto absent = call_helper(directory_ + "/absent", {}, {}, kLong);
+  const auto absent = call_helper(directory_ + "/absent", {}, {}, {.deadline = kLong});
   ASSERT_FALSE(absent);
   EXPECT_EQ(rule_of(absent), "helper.start");
   EXPECT_EQ(errno_of(absent), ENOENT);
-  EXPECT_EQ(rule_of(call_helper("relative", {}, {}, kLong)), "helper.start");
+  EXPECT_EQ(rule_of(call_helper("relative", {}, {}, {.deadline = kLong})), "helper.start");
 }
 
 // A runtime that is killed takes its helper along: no process with keys stays.
@@ -266,7 +319,7 @@ TEST_F(HelperTest, DiesWithItsCaller) {
   ASSERT_NE(caller, -1);
   if (caller == 0) {
     const int fds[] = {writer.get()};
-    (void)call_helper(path, {}, fds, kLong * 4);
+    (void)call_helper(path, {}, fds, {.deadline = kLong * 4});
     ::_exit(0);
   }
   writer.reset();

@@ -43,12 +43,26 @@ class Unseal : public ::testing::Test {
             {"tenantKeys", {{{"name", "acme-2026"}, {"pem", world_.tenant().public_pem}}}},
             {"mount", {{"uid", 4242}, {"gid", 4343}, {"mode", 0750}}}};
   }
+  static bool is_empty(int directory) {
+    return files::is_empty("/proc/self/fd/" + std::to_string(directory));
+  }
+  // The holder's mount, handed over before anything is in it, stands first among the descriptors.
   Result<sys::HelperMessage> call(const Json& request) const {
     const UniqueFd file(::open(sealed_.c_str(), O_RDONLY | O_CLOEXEC));
     const UniqueFd key(::open(key_.c_str(), O_RDONLY | O_CLOEXEC));
     const int fds[] = {file.get(), key.get()};
-    return sys::call_helper(std::string(CASEMATE_BINARY_DIR) + "/bin/casemate-unseal", request, fds,
-                            std::chrono::seconds(60));
+    UniqueFd holder;
+    auto reply = sys::call_helper(
+        std::string(CASEMATE_BINARY_DIR) + "/bin/casemate-unseal", request, fds,
+        {.deadline = std::chrono::seconds(60), .take = [&](sys::HelperMessage given) -> Status {
+           if (given.body != Json("mount") || given.fds.size() != 1)
+             return internal("test.take", "not one mount");
+           holder = std::move(given.fds[0]);
+           if (!is_empty(holder.get())) return internal("test.take", "not empty yet");
+           return take_;
+         }});
+    if (reply) reply->fds.insert(reply->fds.begin(), std::move(holder));
+    return reply;
   }
   std::string rule(const Json& request) const {
     const auto reply = call(request);
@@ -68,6 +82,7 @@ class Unseal : public ::testing::Test {
   files::path source_ = world_.dir() / "source";
   files::path sealed_ = world_.dir() / "data.sealed";
   files::path key_ = world_.dir() / "host.jwk";
+  Status take_;  // what is said to the mount that is handed over
 };
 
 std::string read_beneath(int directory, const char* path) {
@@ -190,6 +205,12 @@ TEST_F(Unseal, ReleaseConditions) {
   Json nobody = request();
   nobody.erase("imageSigner");
   EXPECT_EQ(rule(nobody), "dataset.condition");
+}
+
+// Nothing is decrypted into a mount that nobody holds.
+TEST_F(Unseal, AHolderThatRefusesIsTheEnd) {
+  take_ = denied("test.refused", "no room", "");
+  EXPECT_EQ(rule(request()), "test.refused");
 }
 
 TEST_F(Unseal, DamageAtTheVeryEndLeavesNothing) {

@@ -13,7 +13,7 @@ class VerifyProcessTest : public testing::Test {
  protected:
   static Result<Json> ask(const Json& request, const std::vector<int>& fds = {}) {
     auto reply = sys::call_helper(CASEMATE_BINARY_DIR "/bin/casemate-verify", request, fds,
-                                  std::chrono::seconds(60));
+                                  {.deadline = std::chrono::seconds(60)});
     if (!reply) return std::unexpected(std::move(reply.error()));
     return std::move(reply->body);
   }

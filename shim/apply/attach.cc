@@ -3,6 +3,27 @@
 #include <fcntl.h>
 
 namespace casemate::apply {
+namespace {
+
+Status set_option(sys::Kernel& kernel, int fs, const std::string& key, const std::string& value) {
+  return value.empty() ? kernel.fsconfig_flag(fs, key) : kernel.fsconfig_string(fs, key, value);
+}
+
+}  // namespace
+
+Result<UniqueFd> new_filesystem(sys::Kernel& kernel, const plan::AttachMount& step) {
+  const UniqueFd fs = TRY(kernel.fsopen(step.type));
+  if (!step.source.empty()) TRY(kernel.fsconfig_string(fs.get(), "source", step.source));
+  for (const std::string& flag : step.options.flags) TRY(kernel.fsconfig_flag(fs.get(), flag));
+  for (const auto& [key, value] : step.options.data)
+    // A new instance is the only kind there is since Linux 4.7; the option is history.
+    if (key != "newinstance") TRY(set_option(kernel, fs.get(), key, value));
+  // Linux 6.4; a profile that needs it asks for the host fact.
+  if (step.kind == plan::MountKind::scratch)
+    static_cast<void>(kernel.fsconfig_flag(fs.get(), "noswap"));
+  TRY(kernel.fsconfig_create(fs.get()));
+  return kernel.fsmount(fs.get(), static_cast<unsigned>(step.options.attributes.set));
+}
 
 Status attach(InitContext& context, int mount, int target, std::size_t step) {
   const std::uint64_t id = TRY(context.kernel.mount_id(mount));

@@ -49,21 +49,6 @@ Result<UniqueFd> make_target(InitContext& context, const plan::AttachMount& step
   return target;
 }
 
-Status set_option(sys::Kernel& kernel, int fs, const std::string& key, const std::string& value) {
-  return value.empty() ? kernel.fsconfig_flag(fs, key) : kernel.fsconfig_string(fs, key, value);
-}
-
-Result<UniqueFd> new_filesystem(sys::Kernel& kernel, const plan::AttachMount& step) {
-  const UniqueFd fs = TRY(kernel.fsopen(step.type));
-  if (!step.source.empty()) TRY(kernel.fsconfig_string(fs.get(), "source", step.source));
-  for (const std::string& flag : step.options.flags) TRY(kernel.fsconfig_flag(fs.get(), flag));
-  for (const auto& [key, value] : step.options.data)
-    // A new instance is the only kind there is since Linux 4.7; the option is history.
-    if (key != "newinstance") TRY(set_option(kernel, fs.get(), key, value));
-  TRY(kernel.fsconfig_create(fs.get()));
-  return kernel.fsmount(fs.get(), static_cast<unsigned>(step.options.attributes.set));
-}
-
 Status attach_filesystem(InitContext& context, const plan::AttachMount& step, std::size_t index) {
   TRY(refuse_symlink(context, step));
   const UniqueFd mount = TRY(new_filesystem(context.kernel, step));
@@ -125,6 +110,7 @@ Status apply(InitContext& context, const plan::AttachMount& step, std::size_t in
         return attach_cgroups(context, step, index);
       case plan::MountKind::bind:
       case plan::MountKind::dataset:
+      case plan::MountKind::scratch:
         return attach_prepared(context, step, index);
     }
     return internal("mount.kind", "unknown kind of mount");

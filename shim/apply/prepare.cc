@@ -128,6 +128,9 @@ Status prepare_mount(sys::Kernel& kernel, const plan::AttachMount& step, std::si
   switch (step.kind) {
     case plan::MountKind::filesystem:
       return {};
+    case plan::MountKind::scratch:
+      out.mounts[index] = TRY(new_filesystem(kernel, step));
+      return {};
     case plan::MountKind::bind:
       out.mounts[index] = TRY(prepare_bind(kernel, step, TRY(inputs.paths.fd(step.source))));
       return {};

@@ -85,7 +85,8 @@ Status check_step(const AttachMount& step, std::size_t index, const Observed& ob
   const auto found = TRY(attached(observed, index, step.destination));
   if (found.empty()) return differs("mount", step.destination, "nothing attached");
   const ObservedMount& top = *found.front();
-  if (step.kind == MountKind::filesystem && top.type != step.type)
+  const bool typed = step.kind == MountKind::filesystem || step.kind == MountKind::scratch;
+  if (typed && top.type != step.type)
     return differs("mount", step.destination + " of type " + step.type, top.type);
   if (step.kind == MountKind::dataset)
     return check_flags(top,

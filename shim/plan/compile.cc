@@ -44,10 +44,20 @@ Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bu
   return step;
 }
 
+// What a job writes is wiped: its root's upper layer, and every tmpfs. (In a user namespace the
+// parent's tmpfs would belong to nobody that the job knows: there init makes them itself.)
+bool is_scratch(const AttachMount& step, const oci::Spec& spec, const Inputs& inputs) {
+  return inputs.upper_bytes > 0 && spec.linux.uid_mappings.empty() &&
+         step.kind == MountKind::filesystem && step.type == "tmpfs";
+}
+
 Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
-  for (std::size_t i = 0; i < spec.mounts.size(); ++i)
-    plan.steps.emplace_back(
-        TRY(compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i))));
+  for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
+    AttachMount step =
+        TRY(compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i)));
+    if (is_scratch(step, spec, inputs)) step.kind = MountKind::scratch;
+    plan.steps.emplace_back(std::move(step));
+  }
   for (const DatasetMount& dataset : inputs.datasets)
     plan.steps.emplace_back(AttachMount{
         .kind = MountKind::dataset, .destination = dataset.target, .source = dataset.id});

@@ -201,6 +201,8 @@ std::string_view kind_name(MountKind kind) {
       return "cgroup";
     case MountKind::dataset:
       return "dataset";
+    case MountKind::scratch:
+      return "scratch";
   }
   return "filesystem";
 }

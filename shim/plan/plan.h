@@ -48,7 +48,8 @@ struct AttachRoot {
   std::uint64_t propagation = 0;  // MS_…
   bool propagation_recursive = true;
 };
-enum class MountKind { filesystem, bind, cgroup, dataset };
+// scratch: a tmpfs of a job, made by the parent, so that the warden holds it and overwrites it.
+enum class MountKind { filesystem, bind, cgroup, dataset, scratch };
 struct AttachMount {
   MountKind kind = MountKind::filesystem;
   std::string destination;

@@ -72,8 +72,9 @@ Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClie
   DatasetPlace place;
   for (const UniqueFd& file : files) place.cgroups.push_back(file.get());
   for (const policy::JobDataset& dataset : admission.job->request.datasets) {
-    place.hold = [&](UniqueFd holder) {
-      return warden.hold_mount("dataset:" + dataset.id, holder.get());
+    place.hold = [&](UniqueFd holder) -> Status {
+      TRY(warden.hold_mount("dataset:" + dataset.id, holder.get()));
+      return warden.acknowledged();
     };
     OpenedDataset opened = TRY(open_dataset(
         runtime, dataset, *admission.job, admission.image ? admission.image->signer : "",
@@ -94,6 +95,17 @@ Result<cgroup::Cgroup> stage_cgroup(Runtime& runtime, const Admission& admission
   return cgroup;
 }
 
+// Everything that the job may write to and that lives in memory.
+Status hold_scratch(const plan::Plan& plan, const apply::Prepared& prepared, WardenClient& warden) {
+  if (prepared.upper) TRY(warden.hold_mount("upper", prepared.upper.get()));
+  for (const auto& [index, mount] : prepared.mounts) {
+    const auto& step = std::get<plan::AttachMount>(plan.steps[index]);
+    if (step.kind == plan::MountKind::scratch)
+      TRY(warden.hold_mount("tmpfs:" + step.destination, mount.get()));
+  }
+  return {};
+}
+
 Result<apply::Prepared> stage_mounts(Runtime& runtime, Admission& admission,
                                      const cgroup::Cgroup& cgroup, Staged staged,
                                      WardenClient& warden) {
@@ -105,7 +117,7 @@ Result<apply::Prepared> stage_mounts(Runtime& runtime, Admission& admission,
                                                  .cgroup = cgroup,
                                                  .datasets = std::move(staged.mounts),
                                                  .seccomp_cache = cache_dir.get()}));
-  if (prepared.upper) TRY(warden.hold_mount("upper", prepared.upper.get()));
+  TRY(hold_scratch(admission.plan, prepared, warden));
   return prepared;
 }
 

@@ -97,8 +97,7 @@ Status WardenClient::open(const Open& request, int dir) {
 
 Status WardenClient::hold_mount(std::string_view what, int mount) {
   const std::array<int, 1> fds = {mount};
-  TRY(call(to_json(Hold{.what = std::string(what)}), fds));
-  return {};
+  return post(to_json(Hold{.what = std::string(what)}), fds);
 }
 
 Status WardenClient::hold_cgroup(const Json& saved, bool parents) {

@@ -49,7 +49,8 @@ Result<Hold> parse_hold(JsonObject& object) {
   Hold hold;
   hold.what = TRY(object.get<std::string>("what"));
   hold.data = TRY(take_object(object, "data"));
-  const bool mount = hold.what == "upper" || hold.what.starts_with("dataset:");
+  const bool mount =
+      hold.what == "upper" || hold.what.starts_with("dataset:") || hold.what.starts_with("tmpfs:");
   if (!mount && hold.what != "cgroup" && hold.what != "cgroup-intent" && hold.what != "init")
     return bad_input("warden.message",
                      "nothing to hold is called \"" + printable(hold.what) + "\"");

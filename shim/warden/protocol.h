@@ -6,7 +6,7 @@
 //    | spawn, socket is fd 3                 |                              |
 //    |-------------------------------------->| fork ----------------------->|
 //    | open  {id, root, evidence, facts}+dir |--- the same, with copies --->|
-//    | hold  dataset:<id> | upper      +fd   |------------------------------>|
+//    | hold  dataset:<id> | upper | …  +fd   |------------------------------>|
 //    | hold  cgroup {data}                   |------------------------------>|
 //    | hold  init {pid}      +pidfd, +start  |--- without the start socket ->|
 //    | commit {facts}                        |------------------------------>|
@@ -53,7 +53,8 @@ struct Open {
 };
 
 struct Hold {
-  // "dataset:<id>" or "upper" (a mount to wipe), "cgroup", "cgroup-intent" or "init".
+  // "dataset:<id>", "upper" or "tmpfs:<destination>" (a mount to wipe), "cgroup", "cgroup-intent"
+  // or "init".
   std::string what;
   // cgroup: {"saved": Cgroup::to_json(), "parents": bool}; cgroup-intent: {"path": absolute};
   // init: {"pid": n}
@@ -111,9 +112,9 @@ class WardenClient {
 
   // Until commit. Descriptors are copied, the caller keeps its own. open() must come first; `dir`
   // must carry the life lock (ContainerDir::create). What is posted is answered while the caller
-  // goes on; acknowledged() waits for the answers, and so do hold_mount() and commit().
-  Status open(const Open& request, int dir);  // posted
-  Status hold_mount(std::string_view what, int mount);
+  // goes on; acknowledged() waits for the answers, and so does commit().
+  Status open(const Open& request, int dir);            // posted
+  Status hold_mount(std::string_view what, int mount);  // posted
   // `saved` is Cgroup::to_json(); may be given for several (the job's, unseal's). `parents`: the
   // parents that its create() made go too when they are empty. Posted.
   Status hold_cgroup(const Json& saved, bool parents = false);

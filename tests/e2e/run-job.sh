@@ -32,6 +32,17 @@ expect_contains "$ERR" 'Read-only file system' 'writing to the dataset'
 expect_same "$W/before" 'the failing job'
 expect_evidence 2
 
+step 'what the job writes into its own memory is overwritten too'
+python_job scratch 'import os
+for place in "/dev/shm/a", "/tmp/b", "/var/tmp/c":
+    if os.path.isdir(os.path.dirname(place)): open(place, "wb").write(os.urandom(3000000)); print(place, flush=True)'
+expect_status 0 runtime run --bundle "$W/scratch" --job "$W/scratch.job" scratch
+written=$(wc -l <<<"$OUT")
+[ "$written" -ge 2 ] || fail "the job found no place to write to: $OUT"
+wiped=$("$CASECTL" receipt show --json "$(site_last_receipt)" | jq '[.. | .wiped? // empty | .bytes? // empty][0]')
+[ "$wiped" -ge $((written * 3000000)) ] || fail "$written files of 3,000,000 bytes, and $wiped overwritten"
+expect_same "$W/before" 'the job that writes'
+
 # start_sleeper NAME: runs a job that sleeps, in the background; its caller's pid in $CALLER.
 start_sleeper() {
   local arguments
@@ -55,7 +66,7 @@ expect_status 0 runtime kill killed KILL
 wait_caller
 expect_eq "$STATUS" 137 'exit code after SIGKILL'
 expect_same "$W/before" 'the killed job'
-expect_evidence 3
+expect_evidence 4
 
 step 'the caller killed: delete ends the job, wipes it and writes the receipt'
 start_sleeper orphan
@@ -63,7 +74,7 @@ kill -KILL "$CALLER"
 wait_caller
 expect_status 0 runtime delete --force orphan
 expect_same "$W/before" 'the job without a caller'
-expect_evidence 4
+expect_evidence 5
 
 step 'a warden killed: the other ends the job and cleans up'
 start_sleeper watched
@@ -73,7 +84,7 @@ kill -KILL "$warden"
 wait_caller
 expect_status 0 runtime delete --force watched
 expect_same "$W/before" 'the death of a warden'
-expect_evidence 5
+expect_evidence 6
 
 step 'warden and twin killed: delete reconciles'
 start_sleeper alone

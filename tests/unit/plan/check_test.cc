@@ -80,6 +80,7 @@ std::vector<Case> mount_cases() {
     cases.push_back({name, step, mounted, [](Observed& o) { o.mount_at.clear(); }, rule});
   };
   absent("filesystem absent", fs);
+  absent("scratch absent", mount_step(MountKind::scratch, 0));
   absent("bind absent", bind);
   absent("dataset absent", dataset);
   absent("cgroup absent", mount_step(MountKind::cgroup, 0));

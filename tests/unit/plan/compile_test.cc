@@ -96,6 +96,26 @@ TEST(Compile, KindsOfMounts) {
   EXPECT_EQ(mounts[3].destination, "/data");
 }
 
+// Of a job every tmpfs is one that the warden can overwrite; of other containers none.
+TEST(Compile, AJobsTmpfsIsScratch) {
+  oci::Spec spec = small_spec();
+  spec.mounts = {{.destination = "/tmp", .type = "tmpfs", .source = "tmpfs"},
+                 {.destination = "/proc", .type = "proc", .source = "proc"}};
+  const auto kinds = [&](std::uint64_t upper_bytes) {
+    Inputs inputs;
+    inputs.upper_bytes = upper_bytes;
+    std::vector<MountKind> found;
+    for (const AttachMount& mount : all_of<AttachMount>(*compile(spec, inputs)))
+      found.push_back(mount.kind);
+    return found;
+  };
+  using enum MountKind;
+  EXPECT_EQ(kinds(1 << 20), (std::vector{scratch, filesystem}));
+  EXPECT_EQ(kinds(0), (std::vector{filesystem, filesystem}));
+  spec.linux.uid_mappings = {{.container_id = 0, .host_id = 1000, .size = 1}};
+  EXPECT_EQ(kinds(1 << 20), (std::vector{filesystem, filesystem}));
+}
+
 TEST(Compile, BadMountOptionsAreNamed) {
   oci::Spec spec = small_spec();
   spec.mounts = {{"/a", "tmpfs", "tmpfs", {}}, {"/b", "bind", "/srv", {"size=1"}}};

@@ -167,7 +167,10 @@ class WardenTest : public ::testing::Test {
     warden_ = client_->warden_pid();
     twin_ = client_->twin_pid();
   }
-  void hold_mount() { ASSERT_TRUE(client_->hold_mount("dataset:digits", secret_.mount.get())); }
+  void hold_mount() {
+    ASSERT_TRUE(client_->hold_mount("dataset:digits", secret_.mount.get()));
+    ASSERT_TRUE(client_->acknowledged());
+  }
   void hold_init(DummyInit::Kind kind = DummyInit::Kind::sleeps) {
     init_ = DummyInit::launch(kernel_, kind);
     ASSERT_TRUE(client_->hold_init(init_.pid, init_.pidfd.get(), init_.start_socket.get()));

@@ -27,7 +27,7 @@ class KillPoint : public testing::WardenTest, public ::testing::WithParamInterfa
   }
   // As far as the wardens let it come; what fails then is not the point.
   void live() {
-    held_ = client_->hold_mount("dataset:digits", secret_.mount.get()).has_value();
+    held_ = client_->hold_mount("dataset:digits", secret_.mount.get()) && client_->acknowledged();
     if (!held_) return;
     init_ = DummyInit::launch(kernel_, DummyInit::Kind::sleeps);
     if (!client_->hold_init(init_.pid, init_.pidfd.get(), init_.start_socket.get())) return;

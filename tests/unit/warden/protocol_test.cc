@@ -24,7 +24,8 @@ TEST(Protocol, OpenAndHoldComeBackAsTheyWere) {
   ASSERT_TRUE(opened) << opened.error().message();
   EXPECT_EQ(opened->op, Message::Op::open);
   EXPECT_EQ(to_json(opened->open), to_json(open));
-  for (const char* what : {"upper", "dataset:digits", "cgroup", "cgroup-intent", "init"}) {
+  for (const char* what :
+       {"upper", "dataset:digits", "tmpfs:/tmp", "cgroup", "cgroup-intent", "init"}) {
     const Hold hold{.what = what, .data = {{"pid", 3}}};
     const auto held = parse_message(to_json(hold));
     ASSERT_TRUE(held) << what;

@@ -64,6 +64,19 @@ Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Pro
   return decision;
 }
 
+Decision decide_update(const oci::Resources& asked, const Profile& profile) {
+  oci::Spec spec;
+  spec.linux.resources = asked;
+  Decision decision = begin(profile, spec);
+  const HostFacts host;  // neither group asks for facts of the host or of a job
+  const JobContext context;
+  Judgement j{profile, host, context, decision, decision.spec};
+  if (!asked.devices.empty()) judge_devices(j);
+  judge_resources(j);
+  conclude(profile, decision);
+  return decision;
+}
+
 void Judgement::keep(std::string rule, std::string pointer, std::string asked, std::string bound) {
   decision.findings.push_back(
       {std::move(rule), std::move(pointer), std::move(asked), std::move(bound), Outcome::keep, {}});

@@ -42,4 +42,9 @@ Decision decide(const oci::Spec& asked, const Profile& profile, const HostFacts&
 Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Profile& profile,
                      const HostFacts& host, const JobContext& context);
 
+// The bounds for other limits of a running container: `asked` is all that would be in force then.
+// Device rules are judged when there are any. The bounded limits are
+// Decision::spec.linux.resources.
+Decision decide_update(const oci::Resources& asked, const Profile& profile);
+
 }  // namespace casemate::policy

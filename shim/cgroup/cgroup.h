@@ -16,6 +16,7 @@
 #include "shim/base/result.h"
 #include "shim/base/unique_fd.h"
 #include "shim/cgroup/hierarchy.h"
+#include "shim/cgroup/oom.h"
 #include "shim/cgroup/settings.h"
 #include "shim/oci/spec.h"
 #include "shim/sys/kernel.h"
@@ -69,10 +70,27 @@ class Cgroup {
   // internal "cgroup.readback", naming the files, unless every value of observe() holds.
   Status check_limits(const oci::Resources& asked) const;
 
+  // For a container that runs: all of `asked` holds afterwards, as read back, or the error of
+  // limit() or check_limits() comes and the values of before hold again; the hint says so, or what
+  // stands. Not for device rules, nor for tables by device but "unified" ones.
+  struct Undo {
+    oci::Resources asked;
+    std::vector<std::string> values;  // of the files that `asked` is written to
+  };
+  Result<Undo> change(const oci::Resources& asked);
+  // internal "cgroup.restore" with what stands instead.
+  Status undo(const Undo& before);
+
+  // Figures of use in the shape of runc's `events` ("data" of a stats event). What this host does
+  // not count is absent or zero, as there.
+  Result<Json> statistics() const;
+
   // Waits (2 s at most) until the kernel says that all is frozen or thawed; internal
   // "cgroup.freeze" otherwise. unsupported "cgroup.no-controller" without a freezer.
   Status freeze(bool frozen);
   Result<bool> frozen() const;
+  // freeze(false) if frozen. A group without a freezer, or one that goes meanwhile, is success.
+  Status thaw();
 
   // Process ids in the leaf and in all cgroups below it, in any hierarchy; sorted, unique; as seen
   // from the caller's pid namespace.
@@ -81,6 +99,9 @@ class Cgroup {
   Status kill_all(std::chrono::milliseconds deadline);
   // Sends a signal to every process (kill --all).
   Status signal_all(int signal);
+
+  // Tells of processes that the kernel ended for want of memory; see oom.h.
+  Result<OomWatch> watch_oom() const;
 
   // Removes the leaf and what is below it in every hierarchy. Absent is success. EBUSY (the
   // kernel may still be taking the last process down) is retried for a second; then internal
@@ -126,6 +147,8 @@ class Cgroup {
   Result<std::vector<Target>> targets(const oci::Resources& asked) const;
   Status check_usage(const oci::Resources& asked) const;
   Status write_targets(std::vector<Target> targets);
+  Result<std::vector<std::string>> present_values(const std::vector<Target>& all) const;
+  void write_back(const std::vector<Target>& all, const std::vector<std::string>& values);
   Status write_one(const Target& target) const;
   Result<std::string> read_one(const Target& target) const;
   Result<const Place*> devices_place() const;

@@ -202,6 +202,14 @@ Result<bool> Cgroup::frozen() const {
   return is_frozen(*TRY(freezer()), false);
 }
 
+Status Cgroup::thaw() {
+  const auto is = frozen();
+  if (!is || !*is) return {};
+  const Status done = freeze(false);
+  const int why = done ? 0 : done.error().sys_errno;
+  return why == ENOENT || why == ENODEV ? Status() : done;
+}
+
 // While frozen nobody can fork away from the list; a v1 task dies of SIGKILL only when thawed.
 Status Cgroup::kill_frozen() {
   const auto place = freezer();

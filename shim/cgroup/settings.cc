@@ -201,4 +201,23 @@ bool holds(const Setting& setting, std::string_view observed) {
   return same_text(trim(setting.readback.empty() ? setting.value : setting.readback), seen);
 }
 
+std::string value_to_restore(const Setting& setting, std::string_view before) {
+  const std::string_view text = trim(before);
+  if (!setting.readback.empty()) {  // memory.oom_control, which shows more than is written to it
+    const std::size_t space = setting.readback.find(' ');
+    const std::string key = setting.readback.substr(0, space + 1);
+    const std::size_t at = text.find(key);
+    return std::string(at == std::string_view::npos ? "0" : text.substr(at + key.size(), 1));
+  }
+  const auto wanted = words(setting.value);
+  if (wanted.size() > 1) {
+    for (const std::string_view line : split(text, '\n')) {
+      const auto have = words(line);
+      if (!have.empty() && have.front() == wanted.front()) return std::string(trim(line));
+    }
+  }
+  // io.weight alone is written as "default N"; everything else as it is read.
+  return std::string(text.substr(0, text.find('\n')));
+}
+
 }  // namespace casemate::cgroup

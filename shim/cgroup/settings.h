@@ -49,6 +49,10 @@ Result<Settings> unified_settings(const oci::Resources& asked);
 
 bool holds(const Setting& setting, std::string_view observed);
 
+// What to write to undo the setting, from the file's text before it; empty when nothing was there.
+// Of a table by device: the line of the setting's first word.
+std::string value_to_restore(const Setting& setting, std::string_view before);
+
 // Shared by limits_v1.cc and limits_v2.cc.
 Result<Settings> memory_v1(const oci::Resources& asked);
 Result<Settings> memory_v2(const oci::Resources& asked);

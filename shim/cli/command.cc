@@ -32,9 +32,35 @@ constexpr std::array kDeleteOptions = {
     OptionSpec{"--force", 'f', false, "end the container first; unknown ones are no error"}};
 constexpr std::array kListOptions = {OptionSpec{"--format", 'f', true, "table (default) or json"},
                                      OptionSpec{"--quiet", 'q', false, "ids only"}};
+constexpr std::array kPsOptions = {OptionSpec{"--format", 'f', true, "table (default) or json"}};
+constexpr std::array kUpdateOptions = {
+    OptionSpec{"--resources", 'r', true, "file with linux.resources as JSON, or - for stdin"},
+    OptionSpec{"--memory", 0, true, "bytes, or as 64m; -1 is no limit"},
+    OptionSpec{"--memory-reservation", 0, true, "soft limit, likewise"},
+    OptionSpec{"--memory-swap", 0, true, "sum of memory and swap, likewise"},
+    OptionSpec{"--kernel-memory", 0, true, "ignored"},
+    OptionSpec{"--kernel-memory-tcp", 0, true, "ignored"},
+    OptionSpec{"--cpu-period", 0, true, "microseconds"},
+    OptionSpec{"--cpu-quota", 0, true, "microseconds in each period; -1 is no limit"},
+    OptionSpec{"--cpu-burst", 0, true, "microseconds beyond the quota"},
+    OptionSpec{"--cpu-share", 0, true, "weight against other containers"},
+    OptionSpec{"--cpu-idle", 0, true, "1: only what others leave"},
+    OptionSpec{"--cpu-rt-period", 0, true, "microseconds"},
+    OptionSpec{"--cpu-rt-runtime", 0, true, "microseconds in each period"},
+    OptionSpec{"--cpuset-cpus", 0, true, "processors, as 0-3,7"},
+    OptionSpec{"--cpuset-mems", 0, true, "memory nodes"},
+    OptionSpec{"--pids-limit", 0, true, "processes; -1 is no limit"},
+    OptionSpec{"--blkio-weight", 0, true, "10 to 1000"},
+    OptionSpec{"--l3-cache-schema", 0, true, "refused in this version"},
+    OptionSpec{"--mem-bw-schema", 0, true, "refused in this version"},
+};
+constexpr std::array kEventsOptions = {
+    OptionSpec{"--stats", 0, false, "figures once, then exit"},
+    OptionSpec{"--interval", 0, true, "between figures (default 5s)"}};
 constexpr std::array kSpecOptions = {
     OptionSpec{"--bundle", 'b', true, "folder to write config.json to"}};
 constexpr std::span<const OptionSpec> kNone;
+constexpr std::size_t kAny = 1000;
 
 constexpr std::array kCommands = {
     Command{"create", "[options] ID", "prepare a container; nothing of the image runs yet",
@@ -49,6 +75,14 @@ constexpr std::array kCommands = {
             kDeleteOptions, 1, 1, delete_command},
     Command{"list", "[--format json]", "containers of this --root", kListOptions, 0, 0,
             list_command},
+    Command{"ps", "[-f FORMAT] ID [PS OPTION]...", "list the processes of a container", kPsOptions,
+            1, kAny, ps_command},
+    Command{"pause", "ID", "stop every process of a container", kNone, 1, 1, pause_command},
+    Command{"resume", "ID", "let a paused container go on", kNone, 1, 1, resume_command},
+    Command{"update", "[options] ID", "change the limits of a container", kUpdateOptions, 1, 1,
+            update_command},
+    Command{"events", "[options] ID", "print what a container uses, and lack of memory",
+            kEventsOptions, 1, 1, events_command},
     Command{"spec", "[--bundle DIR]", "write a config.json to start from", kSpecOptions, 0, 0,
             spec_command},
     Command{"features", "", "what this runtime serves, as JSON", kNone, 0, 0, features_command},
@@ -60,11 +94,6 @@ struct Unserved {
 };
 constexpr std::array kUnserved = {
     Unserved{"exec", "running a second program in a container"},
-    Unserved{"ps", "listing the processes of a container"},
-    Unserved{"pause", "freezing a container"},
-    Unserved{"resume", "thawing a container"},
-    Unserved{"update", "changing the limits of a running container"},
-    Unserved{"events", "statistics"},
     Unserved{"checkpoint", "a checkpoint, which would be the tenant's plaintext on disk,"},
     Unserved{"restore", "restoring a checkpoint"},
 };
@@ -73,6 +102,10 @@ constexpr std::array kUnserved = {
 
 std::span<const Command> commands() {
   return kCommands;
+}
+
+std::span<const OptionSpec> update_options() {
+  return std::span(kUpdateOptions).subspan(1);
 }
 
 Result<const Command*> find_command(std::string_view name) {

@@ -25,6 +25,8 @@ struct Command {
 };
 
 std::span<const Command> commands();
+// Those of `update` that name a limit.
+std::span<const OptionSpec> update_options();
 // unsupported "command.<name>" for what the OCI command line knows and this version does not serve.
 Result<const Command*> find_command(std::string_view name);
 
@@ -35,6 +37,11 @@ Result<int> state_command(run::Runtime& runtime, const Args& args);
 Result<int> kill_command(run::Runtime& runtime, const Args& args);
 Result<int> delete_command(run::Runtime& runtime, const Args& args);
 Result<int> list_command(run::Runtime& runtime, const Args& args);
+Result<int> ps_command(run::Runtime& runtime, const Args& args);
+Result<int> pause_command(run::Runtime& runtime, const Args& args);
+Result<int> resume_command(run::Runtime& runtime, const Args& args);
+Result<int> update_command(run::Runtime& runtime, const Args& args);
+Result<int> events_command(run::Runtime& runtime, const Args& args);
 Result<int> spec_command(run::Runtime& runtime, const Args& args);
 Result<int> features_command(run::Runtime& runtime, const Args& args);
 

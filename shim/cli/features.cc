@@ -57,7 +57,8 @@ Result<int> features_command(run::Runtime&, const Args&) {
   const Json features = {
       {"ociVersionMin", "1.0.0"},
       {"ociVersionMax", "1.2.0"},
-      {"hooks", {"prestart", "createRuntime", "createContainer"}},
+      {"hooks",
+       {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}},
       {"mountOptions", mount_options()},
       {"linux", linux_features()},
       {"annotations", {{"dev.casemate.version", CASEMATE_VERSION}}},

@@ -64,6 +64,8 @@ std::string describe_receipt(const Json& statement) {
   line(out, "signer", inner("image", "signer"));
   line(out, "profile", inner("profile", "name") + " " + inner("profile", "digest"));
   line(out, "plan", text("plan"));
+  if (member(facts, "updatedPlan").is_string())
+    line(out, "updated plan", text("updatedPlan") + ", " + inner("times", "updated"));
   const Json& datasets = member(facts, "datasets");
   if (datasets.is_array())
     for (const Json& each : datasets) line(out, "dataset", dataset(each));

@@ -218,5 +218,7 @@ Result<Spec> parse_spec(std::string_view config_json);
 Result<Hook> parse_hook(JsonObject object);
 // process.json of exec: the "process" object alone.
 Result<Process> parse_process(std::string_view process_json);
+// A linux.resources object alone, as `update` gets it; pointers begin at /linux/resources.
+Result<Resources> parse_resources(std::string_view resources_json);
 
 }  // namespace casemate::oci

@@ -196,3 +196,12 @@ Result<Resources> parse_resources(JsonObject object) {
 }
 
 }  // namespace casemate::oci::detail
+
+namespace casemate::oci {
+
+Result<Resources> parse_resources(std::string_view resources_json) {
+  const Json value = TRY(parse_json(resources_json));
+  return detail::parse_resources(TRY(JsonObject::of(value, "/linux/resources")));
+}
+
+}  // namespace casemate::oci

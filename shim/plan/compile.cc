@@ -101,8 +101,9 @@ bool binds_dev(const oci::Spec& spec) {
   return false;
 }
 
-void add_parent_steps(Plan& plan, const oci::Spec& spec) {
-  oci::Resources resources = spec.linux.resources;
+}  // namespace
+
+oci::Resources with_default_devices(oci::Resources resources) {
   // The devices that every container has (runtime-spec "Default Devices") stay usable whatever the
   // rules say; creating nodes is harmless while using them is not allowed.
   const auto allow = [&](char type, std::optional<std::int64_t> major,
@@ -115,7 +116,14 @@ void add_parent_steps(Plan& plan, const oci::Spec& spec) {
   allow('c', 5, 0, "rwm");
   allow('c', 5, 2, "rwm");
   allow('c', 136, {}, "rwm");
-  plan.steps.emplace_back(CreateCgroup{spec.linux.cgroups_path, std::move(resources)});
+  return resources;
+}
+
+namespace {
+
+void add_parent_steps(Plan& plan, const oci::Spec& spec) {
+  plan.steps.emplace_back(
+      CreateCgroup{spec.linux.cgroups_path, with_default_devices(spec.linux.resources)});
   plan.steps.emplace_back(Namespaces{spec.linux.namespaces});
   if (!spec.linux.uid_mappings.empty() || !spec.linux.gid_mappings.empty())
     plan.steps.emplace_back(IdMaps{spec.linux.uid_mappings, spec.linux.gid_mappings});

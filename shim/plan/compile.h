@@ -31,4 +31,7 @@ struct Inputs {
 // cannot be carried out (unknown capability, rlimit, mount option; a label without SELinux).
 Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs);
 
+// The device rules of a cgroup step: those asked for, then the devices that every container has.
+oci::Resources with_default_devices(oci::Resources resources);
+
 }  // namespace casemate::plan

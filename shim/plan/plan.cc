@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "shim/base/encoding.h"
+#include "shim/plan/resources.h"
 
 namespace casemate::plan {
 namespace {
@@ -74,95 +75,8 @@ void put(Json& json, const char* key, const std::optional<T>& value) {
   if (value) json[key] = *value;
 }
 
-Json throttle_json(const std::vector<oci::Resources::ThrottleDevice>& devices) {
-  Json json = Json::array();
-  for (const auto& device : devices) json.push_back({device.major, device.minor, device.rate});
-  return json;
-}
-
-Json weights_json(const std::vector<oci::Resources::WeightDevice>& devices) {
-  Json json = Json::array();
-  for (const auto& device : devices) {
-    Json one = {{"major", device.major}, {"minor", device.minor}};
-    put(one, "weight", device.weight);
-    put(one, "leafWeight", device.leaf_weight);
-    json.push_back(std::move(one));
-  }
-  return json;
-}
-
-Json rules_json(const std::vector<oci::DeviceRule>& rules) {
-  Json json = Json::array();
-  const auto number = [](const std::optional<std::int64_t>& value) {
-    return value ? std::to_string(*value) : "*";
-  };
-  for (const oci::DeviceRule& rule : rules)
-    json.push_back((rule.allow ? "allow " : "deny ") + std::string(1, rule.type) + " " +
-                   number(rule.major) + ":" + number(rule.minor) + " " + rule.access);
-  return json;
-}
-
-Json memory_json(const oci::Resources& resources) {
-  Json json = Json::object();
-  const auto& memory = resources.memory;
-  put(json, "limit", memory.limit);
-  put(json, "reservation", memory.reservation);
-  put(json, "swap", memory.swap);
-  put(json, "kernel", memory.kernel);
-  put(json, "kernelTCP", memory.kernel_tcp);
-  put(json, "swappiness", memory.swappiness);
-  put(json, "useHierarchy", memory.use_hierarchy);
-  put(json, "checkBeforeUpdate", memory.check_before_update);
-  json["disableOOMKiller"] = memory.disable_oom_killer;
-  return json;
-}
-
-Json cpu_json(const oci::Resources& resources) {
-  const auto& cpu = resources.cpu;
-  Json json = {{"cpus", cpu.cpus}, {"mems", cpu.mems}};
-  put(json, "shares", cpu.shares);
-  put(json, "quota", cpu.quota);
-  put(json, "period", cpu.period);
-  put(json, "burst", cpu.burst);
-  put(json, "idle", cpu.idle);
-  put(json, "realtimeRuntime", cpu.realtime_runtime);
-  put(json, "realtimePeriod", cpu.realtime_period);
-  return json;
-}
-
-Json block_io_json(const oci::Resources& resources) {
-  const auto& io = resources.block_io;
-  Json json = {{"weightDevice", weights_json(io.weight_device)},
-               {"readBps", throttle_json(io.read_bps)},
-               {"writeBps", throttle_json(io.write_bps)},
-               {"readIops", throttle_json(io.read_iops)},
-               {"writeIops", throttle_json(io.write_iops)}};
-  put(json, "weight", io.weight);
-  put(json, "leafWeight", io.leaf_weight);
-  return json;
-}
-
-Json resources_json(const oci::Resources& resources) {
-  Json json = {{"devices", rules_json(resources.devices)},
-               {"memory", memory_json(resources)},
-               {"cpu", cpu_json(resources)},
-               {"blockIO", block_io_json(resources)},
-               {"hugepages", resources.hugepage_limits},
-               {"netPriorities", resources.net_priorities},
-               {"unified", resources.unified}};
-  put(json, "pids", resources.pids_limit);
-  put(json, "netClass", resources.net_class_id);
-  for (const auto& [device, limits] : resources.rdma) {
-    Json one = Json::object();
-    put(one, "handles", limits.first);
-    put(one, "objects", limits.second);
-    json["rdma"][device] = std::move(one);
-  }
-  return json;
-}
-
 Json body(const CreateCgroup& s) {
-  return {{"path", s.path}, {"resources", resources_json(s.resources)}};
+  return {{"path", s.path}, {"resources", to_json(s.resources)}};
 }
 Json body(const Namespaces& s) {
   Json all = Json::array();

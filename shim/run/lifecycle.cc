@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "shim/base/clock.h"
-#include "shim/cgroup/cgroup.h"
+#include "shim/run/container.h"
 #include "shim/run/late_hooks.h"
 #include "shim/warden/container_dir.h"
 #include "shim/warden/journal.h"
@@ -26,25 +26,6 @@ using warden::WardenClient;
 constexpr milliseconds kStartDeadline{60'000};  // a startContainer hook may take 50 s
 constexpr milliseconds kWipeDeadline{120'000};
 
-Result<ContainerDir> find_container(Runtime& runtime, const std::string& id) {
-  TRY(warden::check_id(id));
-  return ContainerDir::open(runtime.kernel, runtime.config.paths.state, runtime.settings.root, id);
-}
-
-Result<Json> state_of(Runtime& runtime, ContainerDir& directory) {
-  const warden::StateRecord record = TRY(directory.load_state());
-  const warden::State journalled = TRY(warden::journal_state(runtime.kernel, directory.fd()));
-  const bool alive = warden::process_alive(record.pid, record.pid_start_time);
-  const std::string_view status = warden::oci_status(journalled, alive);
-  Json state = {{"ociVersion", record.oci_version},
-                {"id", record.id},
-                {"status", status},
-                {"bundle", record.bundle},
-                {"annotations", record.annotations}};
-  state["pid"] = status == "stopped" ? 0 : record.pid;
-  return state;
-}
-
 // "creating" also for one whose create died before it wrote a state.
 Result<std::string> status_of(Runtime& runtime, ContainerDir& directory) {
   const auto state = state_of(runtime, directory);
@@ -53,29 +34,13 @@ Result<std::string> status_of(Runtime& runtime, ContainerDir& directory) {
   return std::unexpected(state.error());
 }
 
-std::unexpected<Error> wrong_state(const std::string& id, const std::string& status,
-                                   const char* wanted) {
-  return bad_input("container.state", "container " + id + " is " + status + ", not " + wanted,
-                   "see `casemate state " + id + "`");
-}
-
 Status kill_all(Runtime& runtime, ContainerDir& directory, int signal) {
   // Nobody is left to reach, and its cgroup may be another container's by now.
   if (TRY(state_of(runtime, directory)).value("status", "") == "stopped") return {};
-  const Json plan = TRY(directory.load_plan());
-  for (const Json& step : plan.value("steps", Json::array())) {
-    if (step.value("step", "") != "cgroup") continue;
-    const auto hierarchies = TRY(cgroup::read_hierarchies(runtime.kernel));
-    auto cgroup = TRY(cgroup::Cgroup::find(runtime.kernel, hierarchies, step.value("path", "")));
-    return cgroup.signal_all(signal);
-  }
-  return {};
-}
-
-// Engines look for exactly these words.
-std::unexpected<Error> not_running(const std::string& id) {
-  return bad_input("container.not-running", "container not running",
-                   "the container " + id + " has ended");
+  auto group = TRY(cgroup_of(runtime, directory));
+  TRY(group.signal_all(signal));
+  // A v1 freezer holds even those that SIGKILL was sent to.
+  return signal == SIGKILL ? group.thaw() : Status();
 }
 
 Status send_signal(Runtime& runtime, ContainerDir& directory, int signal) {
@@ -89,9 +54,9 @@ bool has_ended(const Status& sent) {
 
 Status kill_one(Runtime& runtime, ContainerDir& directory, const std::string& id, int signal) {
   const std::string status = TRY(state_of(runtime, directory)).value("status", "");
-  if (status == "stopped") return not_running(id);
+  if (status == "stopped") return not_running(id, "has ended");
   const Status sent = send_signal(runtime, directory, signal);
-  return has_ended(sent) ? not_running(id) : sent;
+  return has_ended(sent) ? Status(not_running(id, "has ended")) : sent;
 }
 
 // A create that is still at work has no control socket yet: it commits soon, or its warden undoes
@@ -211,18 +176,50 @@ Result<std::vector<Listed>> list(Runtime& runtime) {
   return all;
 }
 
+namespace {
+
+// "RTMIN+3", "RTMAX-1", "RTMIN"; nothing for another text.
+std::optional<int> realtime_signal(std::string_view name) {
+  const bool low = name.starts_with("RTMIN");
+  if (!low && !name.starts_with("RTMAX")) return std::nullopt;
+  std::string_view rest = name.substr(5);
+  if (rest.empty()) return low ? SIGRTMIN : SIGRTMAX;
+  if (rest.size() < 2 || rest.front() != (low ? '+' : '-')) return std::nullopt;
+  rest.remove_prefix(1);
+  int offset = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), offset);
+  const bool whole = error == std::errc() && end == rest.data() + rest.size();
+  if (!whole || offset < 0 || offset > SIGRTMAX - SIGRTMIN) return std::nullopt;
+  return low ? SIGRTMIN + offset : SIGRTMAX - offset;
+}
+
+std::optional<int> named_signal(std::string_view name) {
+  constexpr std::pair<std::string_view, int> kOtherNames[] = {
+      {"IO", SIGIO}, {"IOT", SIGIOT}, {"CLD", SIGCHLD}};
+  for (const auto& [other, number] : kOtherNames)
+    if (name == other) return number;
+  for (int candidate = 1; candidate < NSIG; ++candidate) {
+    const char* known = ::sigabbrev_np(candidate);
+    if (known != nullptr && name == known) return candidate;
+  }
+  return realtime_signal(name);
+}
+
+}  // namespace
+
 Result<int> parse_signal(const std::string& text) {
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc() && end == text.data() + text.size() && number > 0 && number <= SIGRTMAX)
     return number;
-  const std::string name = text.starts_with("SIG") ? text.substr(3) : text;
-  for (int candidate = 1; candidate < NSIG; ++candidate) {
-    const char* known = ::sigabbrev_np(candidate);
-    if (known != nullptr && name == known) return candidate;
-  }
+  std::string name = text;
+  std::ranges::transform(name, name.begin(), [](unsigned char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : static_cast<char>(c);
+  });
+  if (name.starts_with("SIG")) name.erase(0, 3);
+  if (const auto known = named_signal(name)) return *known;
   return bad_input("signal.name", "unknown signal \"" + printable(text) + "\"",
-                   "use a number or a name such as TERM");
+                   "use a number or a name such as TERM or RTMIN+1");
 }
 
 }  // namespace casemate::run

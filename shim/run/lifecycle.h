@@ -21,9 +21,9 @@ Status start(Runtime& runtime, warden::ContainerDir& directory, warden::WardenCl
 // The OCI state (runtime-spec "State"), from facts: is init alive?
 Result<Json> state(Runtime& runtime, const std::string& id);
 
-// `signal`: a number, or a name with or without SIG. `all`: every process of the container.
-// bad_input "container.not-running" when init is dead (with `all` that is success, as engines
-// expect).
+// `signal`: as parse_signal() reads it. SIGKILL ends a paused container too. `all`: every process
+// of the container. bad_input "container.not-running" when init is dead (with `all` that is
+// success, as engines expect).
 Status kill(Runtime& runtime, const std::string& id, const std::string& signal, bool all);
 
 // Waits until the container is wiped, whoever wipes it, lets `look` read what it left, runs the
@@ -46,7 +46,8 @@ struct Listed {
 };
 Result<std::vector<Listed>> list(Runtime& runtime);
 
-// bad_input "signal.name".
+// A number, or a name in capitals or not, with or without SIG; also RTMIN, RTMIN+n, RTMAX, RTMAX-n
+// as this host's C library counts them. bad_input "signal.name".
 Result<int> parse_signal(const std::string& text);
 
 }  // namespace casemate::run

@@ -182,6 +182,17 @@ Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
   return journal.enter(State::wiped, detail);
 }
 
+Status end_paused(sys::Kernel& kernel, const Holdings& holdings) {
+  for (const auto& held : holdings.cgroups) {
+    auto group = cgroup::Cgroup::from_json(kernel, held.saved);
+    if (!group || !group->frozen().value_or(false)) continue;
+    const Status killed = group->signal_all(SIGKILL);
+    TRY(group->thaw());
+    TRY(Status(killed));
+  }
+  return {};
+}
+
 Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& reason) {
   if (!holdings.opened()) return {};
   Problems problems;

@@ -20,6 +20,10 @@ struct Survivors {
 // unless everything was overwritten. Returns an error only when WIPED could not be journalled.
 Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors);
 
+// After init was sent SIGKILL: should the job be paused, all of it is sent SIGKILL and thawed, for
+// a v1 freezer holds even those that were killed, and nothing of the job runs again.
+Status end_paused(sys::Kernel& kernel, const Holdings& holdings);
+
 // For a create that never committed: ends and wipes the same, writes the audit record
 // create.rollback, and removes the container's directory.
 Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& reason);

@@ -136,6 +136,11 @@ Status WardenClient::kill(int signal) {
   return {};
 }
 
+Status WardenClient::updated(std::string_view plan_digest) {
+  TRY(call({{"op", "updated"}, {"plan", plan_digest}}));
+  return {};
+}
+
 Status WardenClient::wait(State target, milliseconds deadline) {
   TRY(call({{"op", "wait"}, {"for", to_string(target)}}, {}, deadline));
   return {};

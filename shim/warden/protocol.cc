@@ -10,7 +10,7 @@
 namespace casemate::warden {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Message::Op>, 8> kOps = {{
+constexpr std::array<std::pair<std::string_view, Message::Op>, 9> kOps = {{
     {"open", Message::Op::open},
     {"hold", Message::Op::hold},
     {"facts", Message::Op::facts},
@@ -19,6 +19,7 @@ constexpr std::array<std::pair<std::string_view, Message::Op>, 8> kOps = {{
     {"status", Message::Op::status},
     {"kill", Message::Op::kill},
     {"wait", Message::Op::wait},
+    {"updated", Message::Op::updated},
 }};
 
 Result<Message::Op> op_of(const std::string& name) {
@@ -71,6 +72,16 @@ Result<int> parse_signal(JsonObject& object) {
   return static_cast<int>(number);
 }
 
+Result<std::string> parse_plan(JsonObject& object) {
+  constexpr std::string_view kAlgorithm = "sha256:";
+  auto digest = TRY(object.get<std::string>("plan"));
+  const bool shaped =
+      digest.size() == kAlgorithm.size() + 64 && digest.starts_with(kAlgorithm) &&
+      digest.find_first_not_of("0123456789abcdef", kAlgorithm.size()) == std::string::npos;
+  if (!shaped) return bad_input("warden.message", "a plan is named by its digest");
+  return digest;
+}
+
 Status parse_arguments(JsonObject& object, Message& message) {
   switch (message.op) {
     case Message::Op::open:
@@ -88,6 +99,9 @@ Status parse_arguments(JsonObject& object, Message& message) {
       break;
     case Message::Op::wait:
       message.target = TRY(parse_target(object));
+      break;
+    case Message::Op::updated:
+      message.plan = TRY(parse_plan(object));
       break;
     case Message::Op::start:
     case Message::Op::status:

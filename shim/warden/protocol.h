@@ -14,7 +14,7 @@
 //   The end of the CLI's socket before commit rolls back: init and cgroup are killed, what is held
 //   is wiped, cgroups and the container's directory are removed. From commit on the warden listens
 //   on "control" in the container's directory, for uid 0 only:
-//    | start | status | kill {signal} | wait {for} |
+//    | start | status | kill {signal} | wait {for} | updated {plan} |
 //
 // A hold is acknowledged only when the twin has it too, so from then on either of the two can end
 // the job and wipe.
@@ -63,12 +63,13 @@ struct Hold {
 
 // A message from the CLI, parsed. Unknown operations and keys are refused (bad_input).
 struct Message {
-  enum class Op { open, hold, facts, commit, start, status, kill, wait } op = Op::status;
+  enum class Op { open, hold, facts, commit, start, status, kill, wait, updated } op = Op::status;
   Open open;
   Hold hold;
   Json facts;
   int signal = 0;
   State target = State::wiped;  // of wait: STOPPED or WIPED
+  std::string plan;             // of updated: "sha256:" and 64 hexadecimal digits
 };
 Result<Message> parse_message(const Json& body);
 Json to_json(const Open& open);
@@ -135,7 +136,11 @@ class WardenClient {
   // After commit, each usable on a connection of its own.
   Status start(std::chrono::milliseconds deadline);  // the error of init when it could not exec
   Result<Standing> status();
-  Status kill(int signal);  // to init, by pidfd; bad_input "container.stopped" when it is dead
+  // To init, by pidfd; bad_input "container.stopped" when it is dead. SIGKILL ends a paused job
+  // too.
+  Status kill(int signal);
+  // The limits were changed: the digest of the plan as it is now, for the receipt.
+  Status updated(std::string_view plan_digest);
   Status wait(State target, std::chrono::milliseconds deadline);
 
   pid_t warden_pid() const { return warden_pid_; }  // after spawn()

@@ -151,9 +151,12 @@ Status Warden::hand_over(const Json& body, std::span<const int> fds) {
 }
 
 Status Warden::record_time(const char* name) {
-  const Json merge = {{"times", {{name, now_rfc3339()}}}};
-  holdings_.merge_facts(merge);
-  TRY(hand_over({{"op", "facts"}, {"facts", merge}}, {}));
+  return merge_everywhere({{"times", {{name, now_rfc3339()}}}});
+}
+
+Status Warden::merge_everywhere(const Json& facts) {
+  holdings_.merge_facts(facts);
+  TRY(hand_over({{"op", "facts"}, {"facts", facts}}, {}));
   return holdings_.save();
 }
 

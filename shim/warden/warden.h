@@ -53,6 +53,7 @@ class Warden {
   void tell_waiters();
 
   Status record_time(const char* name);
+  Status merge_everywhere(const Json& facts);  // here, in the twin and in holds.json
   Status end();
   Status cancel(const std::string& reason);
 

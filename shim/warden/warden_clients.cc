@@ -1,8 +1,11 @@
 // The warden's answers on its control socket.
 #include <poll.h>
+#include <signal.h>
 
+#include "shim/base/clock.h"
 #include "shim/evidence/audit.h"
 #include "shim/sys/helper.h"
+#include "shim/warden/clean_up.h"
 #include "shim/warden/control_socket.h"
 #include "shim/warden/journal.h"
 #include "shim/warden/warden.h"
@@ -63,6 +66,11 @@ Result<std::optional<Json>> Warden::answer(Client& client, const Message& messag
       if (!holdings_.init_alive())
         return bad_input("container.stopped", "the container's init has ended");
       TRY(kernel_.pidfd_send_signal(holdings_.init.get(), message.signal));
+      if (message.signal == SIGKILL) TRY(end_paused(kernel_, holdings_));
+      return ok_reply();
+    case Message::Op::updated:
+      TRY(merge_everywhere(
+          {{"updatedPlan", message.plan}, {"times", {{"updated", now_rfc3339()}}}}));
       return ok_reply();
     case Message::Op::start:
       TRY(begin_start(client));

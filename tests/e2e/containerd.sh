@@ -51,6 +51,21 @@ for namespace in default other; do
 done
 expect_same "$W/before" 'detached tasks'
 
+step 'pause, ps and resume of a task; a paused one is killed'
+expect_status 0 ctr_run -d "$BUSYBOX" still sleep 600
+expect_status 0 run_ctr task pause still
+expect_contains "$(run_ctr task ls)" PAUSED 'task ls'
+expect_status 0 run_ctr task ps still
+expect_eq "$(wc -l <<<"$OUT")" 2 'a heading and one process'
+expect_status 0 run_ctr task resume still
+expect_contains "$(run_ctr task ls)" RUNNING 'task ls after resume'
+expect_status 0 run_ctr task pause still
+expect_status 0 run_ctr task kill --signal SIGKILL still
+wait_until 10 bash -c "run_ctr task ls | grep -q STOPPED" || fail 'kill did not end the paused task'
+expect_status 0 run_ctr task delete still
+expect_status 0 run_ctr container delete still
+expect_same "$W/before" 'a paused task'
+
 if is_casemate; then
   step 'the main job by annotation dev.casemate.job'
   oci_archive "$DEMO_LAYOUT" "$W/train.tar" "$TRAIN" "$DEMO_TAG"

@@ -65,6 +65,27 @@ expect_status 0 docker_run --rm --memory 64m --pids-limit 32 busybox:e2e sh -c \
 expect_contains "$OUT" 67108864 'memory limit'
 expect_contains "$OUT" 32 'pids limit'
 
+step 'pause, unpause, top, stats, update'
+expect_status 0 docker_run -d --name governed --memory 64m --memory-swap 64m busybox:e2e sleep 600
+expect_status 0 docker pause governed
+expect_eq "$(docker inspect --format '{{.State.Status}}' governed)" paused 'after docker pause'
+expect_status 0 docker unpause governed
+expect_eq "$(docker inspect --format '{{.State.Status}}' governed)" running 'after docker unpause'
+expect_status 0 docker top governed
+expect_contains "$OUT" 'sleep 600' 'docker top'
+expect_status 0 docker stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' governed
+expect_contains "$OUT" '64MiB 1' 'docker stats'
+expect_status 0 docker update --memory 96m --memory-swap 96m --pids-limit 33 --cpus 0.5 governed
+expect_status 0 docker stats --no-stream --format '{{.MemUsage}}' governed
+expect_contains "$OUT" '96MiB' 'docker stats after docker update'
+group=$(docker inspect --format '{{.Id}}' governed)
+expect_eq "$(cat /sys/fs/cgroup/{pids,unified}/docker/"$group"/pids.max /sys/fs/cgroup/docker/"$group"/pids.max 2>/dev/null)" 33 'pids.max'
+run_status docker update --cpuset-cpus 4000 governed
+[ "$STATUS" -ne 0 ] || fail 'a processor that does not exist was accepted'
+expect_status 0 docker pause governed
+expect_status 0 docker rm --force governed
+expect_same "$W/before" 'a paused container, removed'
+
 if is_casemate; then
   step '--privileged is refused, with the rule, and leaves nothing'
   run_status docker_run --rm --privileged busybox:e2e true

@@ -50,9 +50,9 @@ step "each command's options: those in the source are in its section, those in t
 # table COMMAND: the options that the source lists for it. run has create's, too.
 table() {
   awk -v table="k$1Options = " 'index($0, table) {on = 1} on {print} on && /};/ {exit}' \
-    "$ROOT/shim/cli/command.cc" | grep -oE '"--[a-z-]+"' | tr -d '"' || true
+    "$ROOT/shim/cli/command.cc" | grep -oE '"--[a-z0-9-]+"' | tr -d '"' || true
 }
-for command in Create Run Kill Delete List Spec; do
+for command in Create Run Kill Delete List Ps Update Events Spec; do
   name=${command,,}
   options=$(table "$command")
   expect_some "$options" "options of $name in shim/cli/command.cc"
@@ -61,14 +61,14 @@ for command in Create Run Kill Delete List Spec; do
   for option in $options; do has "$text" "$option" "casemate(8), section $name"; done
 done
 for command in $commands; do
-  for option in $(section "$command" | grep -oE '^ +(-[a-z], )?--[a-z-]+' | tr -d ' ,' | sed 's/^-[a-z]-/-/'); do
+  for option in $(section "$command" | grep -oE '^ +(-[a-z], )?--[a-z0-9-]+' | tr -d ' ,' | sed 's/^-[a-z]-/-/'); do
     run_status "$RUNTIME" "$command" "$option"
     [[ $ERR != *'unknown option'* ]] || fail "casemate(8) gives $command an option $option: $ERR"
   done
 done
 
 step 'what casemate(8) calls not built is refused with exit code 4'
-for command in exec ps pause resume update events checkpoint restore; do
+for command in exec checkpoint restore; do
   has "$casemate_page" "$command" 'casemate(8)'
   expect_status 4 "$RUNTIME" "$command" some-id
   expect_contains "$ERR" "[command.$command]" 'the rule'

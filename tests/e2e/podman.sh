@@ -25,3 +25,15 @@ wait_until 10 bash -c "$PODMAN logs detached 2>/dev/null | grep -q started" || f
 expect_status 0 "$PODMAN" stop --time 1 detached
 expect_status 0 "$PODMAN" rm detached
 expect_same "$W/before" 'detached containers'
+
+step 'pause, unpause, update, kill of a paused one'
+expect_status 0 podman_run -d --name governed --memory 64m --memory-swap 64m busybox:e2e sleep 600
+expect_status 0 "$PODMAN" pause governed
+expect_eq "$("$PODMAN" inspect --format '{{.State.Status}}' governed)" paused 'after podman pause'
+expect_status 0 "$PODMAN" unpause governed
+expect_eq "$("$PODMAN" inspect --format '{{.State.Status}}' governed)" running 'after podman unpause'
+expect_status 0 "$PODMAN" update --memory 96m --memory-swap 96m governed
+expect_status 0 "$PODMAN" pause governed
+expect_status 0 "$PODMAN" rm --force --time 1 governed
+expect_status 0 podman_run --rm busybox:e2e true  # podman leaves its own storage mounted after rm --force
+expect_same "$W/before" 'a paused container, removed'

@@ -225,5 +225,22 @@ TEST(ReadBack, RandomTextsNeverCrash) {
   }
 }
 
+TEST(ValueToRestore, OfEachKindOfFile) {
+  const auto value = [](const char* file, const char* wrote, const char* before) {
+    return value_to_restore({.file = file, .value = wrote}, before);
+  };
+  EXPECT_EQ(value("pids.max", "5", "max\n"), "max");
+  EXPECT_EQ(value("cpu.max", "5000 100000", "max 100000\n"), "max 100000");
+  EXPECT_EQ(value("io.weight", "default 50", "default 100\n8:0 7\n"), "default 100");
+  EXPECT_EQ(value("io.max", "8:16 rbps=5", "8:0 rbps=1\n8:16 rbps=max wbps=3\n"),
+            "8:16 rbps=max wbps=3");
+  EXPECT_EQ(value("blkio.weight", "50", "500\n"), "500");
+  EXPECT_EQ(value("pids.max", "5", ""), "");
+  const Setting oom{.file = "memory.oom_control", .value = "1", .readback = "oom_kill_disable 1"};
+  EXPECT_EQ(value_to_restore(oom, "oom_kill_disable 0\nunder_oom 0\n"), "0");
+  EXPECT_EQ(value_to_restore(oom, "oom_kill_disable 1\nunder_oom 0\n"), "1");
+  EXPECT_EQ(value_to_restore(oom, ""), "0");
+}
+
 }  // namespace
 }  // namespace casemate::cgroup

@@ -69,6 +69,7 @@ TEST_F(ReceiptTest, AWrittenReceiptVerifiesAndSaysTheFacts) {
   const Json& predicate = statement->at("predicate");
   EXPECT_EQ(predicate.at("container"), "c1");
   EXPECT_TRUE(predicate.at("gpu").is_null());
+  EXPECT_EQ(describe_receipt(*statement).find("updated"), std::string::npos);
   const std::string shown = describe_receipt(*statement);
   for (const char* part : {"digits", "4096 bytes", "acme", "sha256:aaaa"})
     EXPECT_NE(shown.find(part), std::string::npos) << part;

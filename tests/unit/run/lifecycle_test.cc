@@ -37,6 +37,21 @@ TEST(ParseSignal, Numbers) {
   EXPECT_EQ(parse_signal(std::to_string(SIGRTMAX)).value(), SIGRTMAX);
 }
 
+TEST(ParseSignal, CapitalsDoNotMatterAndRealTimeOnesCount) {
+  EXPECT_EQ(parse_signal("term").value(), SIGTERM);
+  EXPECT_EQ(parse_signal("sigKill").value(), SIGKILL);
+  EXPECT_EQ(parse_signal("io").value(), SIGIO);
+  EXPECT_EQ(parse_signal("SIGIOT").value(), SIGABRT);
+  EXPECT_EQ(parse_signal("RTMIN").value(), SIGRTMIN);
+  EXPECT_EQ(parse_signal("rtmin+3").value(), SIGRTMIN + 3);
+  EXPECT_EQ(parse_signal("SIGRTMIN+30").value(), SIGRTMAX);
+  EXPECT_EQ(parse_signal("SIGRTMAX").value(), SIGRTMAX);
+  EXPECT_EQ(parse_signal("sigrtmax-30").value(), SIGRTMIN);
+  for (const char* text : {"RTMIN+31", "RTMAX-31", "RTMIN-1", "RTMAX+1", "RTMIN+", "RTMIN+-1",
+                           "RTMIN++1", "RTMIN+99999999999", "RTMIN+1 ", "RTMINX", "RTMI"})
+    EXPECT_EQ(rule_of(parse_signal(text)), "signal.name") << text;
+}
+
 // kill(2) with 0 or a negative number means something else altogether.
 TEST(ParseSignal, Nonsense) {
   for (const char* text :

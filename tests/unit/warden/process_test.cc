@@ -182,6 +182,41 @@ TEST_F(WardenTest, AFrozenCgroupEndsWithInit) {
   EXPECT_EQ((*reopen().load_result())->problem, "");
 }
 
+TEST_F(WardenTest, SigkillEndsAPausedJobAndOtherSignalsWait) {
+  auto group = Group::make(kernel_, "/casemate-warden-test-" + std::to_string(::getpid()));
+  open();
+  hold_mount();
+  ASSERT_TRUE(client_->hold_cgroup(group.group.to_json(), true));
+  hold_init();
+  ASSERT_TRUE(client_->commit());
+  leave();
+  ASSERT_TRUE(group.group.join(init_.pid));
+  ASSERT_TRUE(group.group.freeze(true));
+  auto client = connect();
+  ASSERT_TRUE(client.kill(SIGTERM));
+  EXPECT_TRUE(group.group.frozen().value());
+  EXPECT_TRUE(client.status()->init_alive);
+  ASSERT_TRUE(client.kill(SIGKILL));
+  init_.reap();
+  group.expect_killed();
+  expect_wiped();
+  group.expect_removed();
+}
+
+TEST_F(WardenTest, AnUpdateStandsInTheReceiptWhoeverWritesIt) {
+  const std::string plan = "sha256:" + std::string(64, 'b');
+  create();
+  ASSERT_TRUE(connect().updated(plan));
+  EXPECT_EQ(connect().updated("sha256:b").error().rule, "warden.message");
+  ASSERT_EQ(::kill(warden_, SIGKILL), 0);
+  init_.reap();
+  expect_wiped();
+  const Json receipt = only_receipt();
+  EXPECT_EQ(receipt.at("updatedPlan"), plan);
+  EXPECT_TRUE(receipt.at("times").at("updated").is_string());
+  EXPECT_EQ(receipt.at("tenant"), "acme");
+}
+
 TEST_F(WardenTest, ARollBackEmptiesAndRemovesTheCgroup) {
   auto group = Group::make(kernel_, "/casemate-warden-test-" + std::to_string(::getpid()));
   open();

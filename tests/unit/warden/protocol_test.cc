@@ -38,8 +38,10 @@ TEST(Protocol, StrangeMessagesAreRefused) {
        {Json(), Json(3), Json::array(), Json::object(), Json({{"op", 1}}), Json({{"op", "no"}}),
         Json({{"op", "status"}, {"x", 1}}), Json({{"op", "wait"}, {"for", "RUNNING"}}),
         Json({{"op", "wait"}}), Json({{"op", "kill"}, {"signal", 65}}),
-        Json({{"op", "kill"}, {"signal", -1}}), Json({{"op", "hold"}, {"what", "datasets"}}),
-        Json({{"op", "open"}, {"id", "a"}})}) {
+        Json({{"op", "kill"}, {"signal", -1}}), Json({{"op", "updated"}}),
+        Json({{"op", "updated"}, {"plan", "sha256:" + std::string(64, 'G')}}),
+        Json({{"op", "updated"}, {"plan", "sha512:" + std::string(64, 'a')}}),
+        Json({{"op", "hold"}, {"what", "datasets"}}), Json({{"op", "open"}, {"id", "a"}})}) {
     const auto parsed = parse_message(strange);
     ASSERT_FALSE(parsed) << strange;
     EXPECT_EQ(parsed.error().cls, ErrorClass::bad_input) << strange;

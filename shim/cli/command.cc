@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace casemate::cli {
 namespace {
@@ -27,6 +28,25 @@ constexpr std::array kRunOptions = {
     OptionSpec{"--no-new-keyring", 0, false, "refused: keyrings separate containers"},
     OptionSpec{"--pidfd-socket", 0, true, "refused in this version"},
 };
+constexpr std::array kExecOptions = {
+    OptionSpec{"--process", 'p', true, "file with the OCI process, instead of a command"},
+    OptionSpec{"--cwd", 0, true, "working directory"},
+    OptionSpec{"--env", 'e', true, "NAME=VALUE; may be repeated"},
+    OptionSpec{"--user", 'u', true, "UID[:GID], as numbers"},
+    OptionSpec{"--additional-gids", 'g', true, "a further group; may be repeated"},
+    OptionSpec{"--cap", 'c', true, "a further capability; may be repeated"},
+    OptionSpec{"--no-new-privs", 0, false, "gain nothing from set-user-id programs"},
+    OptionSpec{"--process-label", 0, true, "SELinux label: the container's own"},
+    OptionSpec{"--tty", 't', false, "with a terminal"},
+    OptionSpec{"--console-socket", 0, true, "AF_UNIX socket that receives the terminal"},
+    OptionSpec{"--detach", 'd', false, "return once the program runs"},
+    OptionSpec{"--pid-file", 0, true, "file for the pid of the process"},
+    OptionSpec{"--preserve-fds", 0, true, "pass this many descriptors from 3 on"},
+    OptionSpec{"--ignore-paused", 0, false, "join a paused container too, and wait"},
+    OptionSpec{"--apparmor", 0, true, "refused: no AppArmor in this version"},
+    OptionSpec{"--cgroup", 0, true, "refused: a job has one control group"},
+    OptionSpec{"--pidfd-socket", 0, true, "refused in this version"},
+};
 constexpr std::array kKillOptions = {OptionSpec{"--all", 'a', false, "signal every process"}};
 constexpr std::array kDeleteOptions = {
     OptionSpec{"--force", 'f', false, "end the container first; unknown ones are no error"}};
@@ -35,6 +55,7 @@ constexpr std::array kListOptions = {OptionSpec{"--format", 'f', true, "table (d
 constexpr std::array kSpecOptions = {
     OptionSpec{"--bundle", 'b', true, "folder to write config.json to"}};
 constexpr std::span<const OptionSpec> kNone;
+constexpr std::size_t kAnyNumber = SIZE_MAX;
 
 constexpr std::array kCommands = {
     Command{"create", "[options] ID", "prepare a container; nothing of the image runs yet",
@@ -47,6 +68,8 @@ constexpr std::array kCommands = {
             kill_command},
     Command{"delete", "[--force] ID", "remove a stopped container, once its data is wiped",
             kDeleteOptions, 1, 1, delete_command},
+    Command{"exec", "[options] ID [COMMAND …]", "run a further program in a container",
+            kExecOptions, 1, kAnyNumber, exec_command},
     Command{"list", "[--format json]", "containers of this --root", kListOptions, 0, 0,
             list_command},
     Command{"spec", "[--bundle DIR]", "write a config.json to start from", kSpecOptions, 0, 0,
@@ -59,7 +82,6 @@ struct Unserved {
   std::string_view why;
 };
 constexpr std::array kUnserved = {
-    Unserved{"exec", "running a second program in a container"},
     Unserved{"ps", "listing the processes of a container"},
     Unserved{"pause", "freezing a container"},
     Unserved{"resume", "thawing a container"},

@@ -34,6 +34,7 @@ Result<int> run_command(run::Runtime& runtime, const Args& args);
 Result<int> state_command(run::Runtime& runtime, const Args& args);
 Result<int> kill_command(run::Runtime& runtime, const Args& args);
 Result<int> delete_command(run::Runtime& runtime, const Args& args);
+Result<int> exec_command(run::Runtime& runtime, const Args& args);
 Result<int> list_command(run::Runtime& runtime, const Args& args);
 Result<int> spec_command(run::Runtime& runtime, const Args& args);
 Result<int> features_command(run::Runtime& runtime, const Args& args);

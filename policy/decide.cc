@@ -59,6 +59,7 @@ Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Pro
   if (!profile.exec.allowed)
     j.deny("exec.allowed", "", "another program in the container", "none",
            "start what the job needs from its own program");
+  if (spec.process) judge_container(j, *spec.process);
   judge_processes(j);
   conclude(profile, decision);
   return decision;

@@ -38,7 +38,8 @@ Decision decide(const oci::Spec& asked, const Profile& profile, const HostFacts&
                 const JobContext& context);
 
 // The same bounds for exec: denied "exec.allowed" when the profile has none. `spec` is the bounded
-// spec of the container; the bounded process stands in Decision::spec.process.
+// spec of the container, whose process bounds the new one too: its bounding set, label, rlimits and
+// no_new_privs (rules "exec.*"). The bounded process stands in Decision::spec.process.
 Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Profile& profile,
                      const HostFacts& host, const JobContext& context);
 

@@ -48,6 +48,8 @@ void judge_process(Judgement& j);
 void judge_env(Judgement& j);
 void judge_rlimits(Judgement& j);
 void judge_process_label(Judgement& j);
+// Of an exec's: no more than its container was given. Before the others, which then see the result.
+void judge_container(Judgement& j, const oci::Process& container);
 // args, env, cwd and user are those of the image or of the job. Not for exec.
 void judge_origin(Judgement& j);
 

@@ -47,7 +47,7 @@ Status apply(InitContext& context, const plan::AttachConsole& step) {
         .ws_row = step.size->height, .ws_col = step.size->width, .ws_xpixel = 0, .ws_ypixel = 0};
     TRY(kernel.ioctl(master.get(), TIOCSWINSZ, reinterpret_cast<std::uintptr_t>(&size)));
   }
-  TRY(bind_console(context, peer.get()));
+  if (step.bind) TRY(bind_console(context, peer.get()));
   const int sent[] = {master.get()};
   TRY(kernel.send(context.console_socket, "/dev/pts/ptmx", sent));
   const auto* credentials = context.plan.find<plan::SetCredentials>();

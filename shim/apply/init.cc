@@ -52,7 +52,7 @@ Status apply_steps(InitContext& context, bool confining) {
 }  // namespace
 
 Status build_container(InitContext& context) {
-  context.proc = TRY(fs::ProcFs::open(context.kernel));
+  if (!context.proc) context.proc = TRY(fs::ProcFs::open(context.kernel));
   return apply_steps(context, /*confining=*/false);
 }
 

@@ -48,7 +48,7 @@ struct InitContext {
   Json state = Json::object();       // OCI state, for hooks; status and pid are filled in
   int console_socket = -1;           // connected; -1 without a terminal
   std::optional<fs::SafeRoot> root;  // since AttachRoot
-  std::optional<fs::ProcFs> proc;    // of init's own pid namespace
+  std::optional<fs::ProcFs> proc;    // of init's own pid namespace; opened when absent
   UniqueFd masked_directory;         // the first masking tmpfs; the others are clones of it
   std::vector<Attached> attached;
   ProcStatus before;       // of init as it was before SetCredentials

@@ -26,10 +26,15 @@ bool is_program(const std::string& path) {
 }  // namespace
 
 // Resolved in the root (a working directory such as /proc/self/fd/7 stays inside: CVE-2024-21626),
-// made when absent, as engines expect.
+// made when absent, as engines expect of create.
 Status apply(InitContext& context, const plan::SetWorkingDirectory& step) {
-  const UniqueFd directory = TRY(context.root->make_directory(step.path));
-  return context.kernel.fchdir(directory.get());
+  auto directory = step.make ? context.root->make_directory(step.path)
+                             : context.root->open(step.path, O_PATH | O_DIRECTORY);
+  if (!directory && !step.make && is_errno(directory.error(), ENOENT))
+    return bad_input("process.cwd-absent",
+                     "chdir to cwd (\"" + step.path + "\"): no such file or directory",
+                     "name a directory of the container", "/cwd");
+  return context.kernel.fchdir(TRY(std::move(directory)).get());
 }
 
 // After pivot_root(2) and the change of user, paths are the container's and so are the permissions.

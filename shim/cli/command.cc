@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace casemate::cli {
 namespace {
@@ -25,6 +26,25 @@ constexpr std::array kRunOptions = {
     OptionSpec{"--progress", 0, false, "say each step and its time on stderr"},
     OptionSpec{"--no-pivot", 0, false, "refused: a root that can be left is no root"},
     OptionSpec{"--no-new-keyring", 0, false, "refused: keyrings separate containers"},
+    OptionSpec{"--pidfd-socket", 0, true, "refused in this version"},
+};
+constexpr std::array kExecOptions = {
+    OptionSpec{"--process", 'p', true, "file with the OCI process, instead of a command"},
+    OptionSpec{"--cwd", 0, true, "working directory"},
+    OptionSpec{"--env", 'e', true, "NAME=VALUE; may be repeated"},
+    OptionSpec{"--user", 'u', true, "UID[:GID], as numbers"},
+    OptionSpec{"--additional-gids", 'g', true, "a further group; may be repeated"},
+    OptionSpec{"--cap", 'c', true, "a further capability; may be repeated"},
+    OptionSpec{"--no-new-privs", 0, false, "gain nothing from set-user-id programs"},
+    OptionSpec{"--process-label", 0, true, "SELinux label: the container's own"},
+    OptionSpec{"--tty", 't', false, "with a terminal"},
+    OptionSpec{"--console-socket", 0, true, "AF_UNIX socket that receives the terminal"},
+    OptionSpec{"--detach", 'd', false, "return once the program runs"},
+    OptionSpec{"--pid-file", 0, true, "file for the pid of the process"},
+    OptionSpec{"--preserve-fds", 0, true, "pass this many descriptors from 3 on"},
+    OptionSpec{"--ignore-paused", 0, false, "join a paused container too, and wait"},
+    OptionSpec{"--apparmor", 0, true, "refused: no AppArmor in this version"},
+    OptionSpec{"--cgroup", 0, true, "refused: a job has one control group"},
     OptionSpec{"--pidfd-socket", 0, true, "refused in this version"},
 };
 constexpr std::array kKillOptions = {OptionSpec{"--all", 'a', false, "signal every process"}};
@@ -60,7 +80,7 @@ constexpr std::array kEventsOptions = {
 constexpr std::array kSpecOptions = {
     OptionSpec{"--bundle", 'b', true, "folder to write config.json to"}};
 constexpr std::span<const OptionSpec> kNone;
-constexpr std::size_t kAny = 1000;
+constexpr std::size_t kAny = SIZE_MAX;
 
 constexpr std::array kCommands = {
     Command{"create", "[options] ID", "prepare a container; nothing of the image runs yet",
@@ -73,6 +93,8 @@ constexpr std::array kCommands = {
             kill_command},
     Command{"delete", "[--force] ID", "remove a stopped container, once its data is wiped",
             kDeleteOptions, 1, 1, delete_command},
+    Command{"exec", "[options] ID [COMMAND]...", "run a further program in a container",
+            kExecOptions, 1, kAny, exec_command},
     Command{"list", "[--format json]", "containers of this --root", kListOptions, 0, 0,
             list_command},
     Command{"ps", "[-f FORMAT] ID [PS OPTION]...", "list the processes of a container", kPsOptions,
@@ -93,7 +115,6 @@ struct Unserved {
   std::string_view why;
 };
 constexpr std::array kUnserved = {
-    Unserved{"exec", "running a second program in a container"},
     Unserved{"checkpoint", "a checkpoint, which would be the tenant's plaintext on disk,"},
     Unserved{"restore", "restoring a checkpoint"},
 };

@@ -36,6 +36,7 @@ Result<int> run_command(run::Runtime& runtime, const Args& args);
 Result<int> state_command(run::Runtime& runtime, const Args& args);
 Result<int> kill_command(run::Runtime& runtime, const Args& args);
 Result<int> delete_command(run::Runtime& runtime, const Args& args);
+Result<int> exec_command(run::Runtime& runtime, const Args& args);
 Result<int> list_command(run::Runtime& runtime, const Args& args);
 Result<int> ps_command(run::Runtime& runtime, const Args& args);
 Result<int> pause_command(run::Runtime& runtime, const Args& args);

@@ -9,17 +9,6 @@
 namespace casemate::cli {
 namespace {
 
-Result<std::string> absolute(const std::string& path) {
-  std::string text = path;
-  if (!path.starts_with('/')) {
-    char here[PATH_MAX];
-    if (::getcwd(here, sizeof here) == nullptr) return sys_error("find the current directory");
-    text = path.empty() || path == "." ? here : std::string(here) + "/" + path;
-  }
-  while (text.size() > 1 && text.back() == '/') text.pop_back();
-  return text;
-}
-
 Status refuse_weakening(const Args& args) {
   for (const char* option : {"--no-pivot", "--no-new-keyring", "--pidfd-socket"})
     if (args.has(option))
@@ -30,6 +19,17 @@ Status refuse_weakening(const Args& args) {
 }
 
 }  // namespace
+
+Result<std::string> absolute(const std::string& path) {
+  std::string text = path;
+  if (!path.starts_with('/')) {
+    char here[PATH_MAX];
+    if (::getcwd(here, sizeof here) == nullptr) return sys_error("find the current directory");
+    text = path.empty() || path == "." ? here : std::string(here) + "/" + path;
+  }
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
 
 Result<run::CreateRequest> create_request(const Args& args) {
   TRY(refuse_weakening(args));

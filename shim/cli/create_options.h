@@ -6,6 +6,9 @@
 
 namespace casemate::cli {
 
+// Against the current directory; without a final slash.
+Result<std::string> absolute(const std::string& path);
+
 Result<run::CreateRequest> create_request(const Args& args);
 
 }  // namespace casemate::cli

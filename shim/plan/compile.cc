@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "shim/plan/names.h"
+#include "shim/plan/compile_process.h"
 
 namespace casemate::plan {
 namespace {
@@ -159,49 +159,11 @@ Status add_root_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   return {};
 }
 
-Result<SetCapabilities> compile_capabilities(const std::optional<oci::Capabilities>& asked) {
-  SetCapabilities step;
-  if (!asked) return step;
-  const std::string at = "/process/capabilities/";
-  step.bounding = TRY(capability_bits(asked->bounding, at + "bounding"));
-  step.effective = TRY(capability_bits(asked->effective, at + "effective"));
-  step.inheritable = TRY(capability_bits(asked->inheritable, at + "inheritable"));
-  step.permitted = TRY(capability_bits(asked->permitted, at + "permitted"));
-  step.ambient = TRY(capability_bits(asked->ambient, at + "ambient"));
-  if ((step.effective & ~step.permitted) != 0)
-    return bad_input("oci.capability-sets", "effective capabilities must be permitted ones",
-                     "list them in \"permitted\" too", at + "effective");
-  if ((step.ambient & ~(step.permitted & step.inheritable)) != 0)
-    return bad_input("oci.capability-sets",
-                     "ambient capabilities must be permitted and inheritable ones",
-                     "list them in both sets", at + "ambient");
-  return step;
-}
-
-std::string search_path(const std::vector<std::string>& env) {
-  for (const std::string& variable : env)
-    if (variable.starts_with("PATH=")) return variable.substr(5);
-  return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-}
-
 // The order is the kernel's: a filter needs no_new_privs or CAP_SYS_ADMIN, so it is loaded while
 // the capabilities are still there; dropping the bounding set needs CAP_SETPCAP; labels need /proc.
 Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   const oci::Process& process = *spec.process;
-  if (process.oom_score_adj) plan.steps.emplace_back(SetOomScore{*process.oom_score_adj});
-  for (const oci::Rlimit& limit : process.rlimits) {
-    TRY(rlimit_number(limit.type));
-    plan.steps.emplace_back(SetRlimit{limit});
-  }
-  if (!process.selinux_label.empty()) {
-    if (!inputs.selinux_enabled)
-      return unsupported("selinux.disabled",
-                         "label \"" + printable(process.selinux_label) +
-                             "\" was asked for and this kernel has SELinux off",
-                         "boot with security=selinux, or remove the label",
-                         "/process/selinuxLabel");
-    plan.steps.emplace_back(SetLabel{process.selinux_label});
-  }
+  TRY(add_limits(plan, process, inputs.selinux_enabled));
   plan.steps.emplace_back(NewKeyring{"_ses." + inputs.id});
   plan.steps.emplace_back(SetWorkingDirectory{process.cwd});
   plan.steps.emplace_back(SetCredentials{process.user});

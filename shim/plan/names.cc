@@ -44,6 +44,20 @@ Result<std::uint64_t> capability_bits(const std::vector<std::string>& names,
   return bits;
 }
 
+std::vector<std::string> capability_names(std::uint64_t bits) {
+  std::vector<std::string> names;
+  for (unsigned number = 0; number < 64; ++number) {
+    const bool held = (bits >> number & 1) != 0;
+    const char* known = held ? capng_capability_to_name(number) : nullptr;
+    if (known == nullptr) continue;
+    std::string name = std::string("CAP_") + known;
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 Result<int> rlimit_number(const std::string& name) {
   for (const Limit& limit : kLimits)
     if (name == limit.name) return limit.number;

@@ -13,6 +13,8 @@ namespace casemate::plan {
 // CAP_… names as a bit set (capabilities(7)).
 Result<std::uint64_t> capability_bits(const std::vector<std::string>& names,
                                       const std::string& pointer);
+// The same back; bits without a name are left out.
+std::vector<std::string> capability_names(std::uint64_t bits);
 // RLIMIT_… (getrlimit(2)).
 Result<int> rlimit_number(const std::string& name);
 // CLONE_NEW… (clone3(2)).

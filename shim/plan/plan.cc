@@ -144,8 +144,10 @@ Json body(const MakeSymlink& s) {
   return {{"target", s.target}, {"path", s.path}};
 }
 Json body(const AttachConsole& s) {
-  if (!s.size) return Json::object();
-  return {{"height", s.size->height}, {"width", s.size->width}};
+  Json json = Json::object();
+  if (s.size) json = {{"height", s.size->height}, {"width", s.size->width}};
+  if (!s.bind) json["bind"] = false;
+  return json;
 }
 Json body(const PivotRoot&) {
   return Json::object();
@@ -214,7 +216,9 @@ Json body(const SetCapabilities& s) {
           {"ambient", s.ambient}};
 }
 Json body(const SetWorkingDirectory& s) {
-  return {{"path", s.path}};
+  Json json = {{"path", s.path}};
+  if (!s.make) json["make"] = false;
+  return json;
 }
 Json body(const ResolveProgram& s) {
   return {{"name", s.name}, {"searchPath", s.search_path}};

@@ -64,8 +64,9 @@ struct MakeSymlink {
   std::string target;
   std::string path;
 };
-struct AttachConsole {  // a pseudoterminal of the new devpts, its master sent to --console-socket
+struct AttachConsole {  // a pseudoterminal of the container's devpts, its master sent to the caller
   std::optional<oci::ConsoleSize> size;
+  bool bind = true;  // at /dev/console too; not for exec, whose terminal is its own alone
 };
 struct PivotRoot {};
 struct SetHostname {
@@ -109,6 +110,7 @@ struct SetCapabilities {  // bit n is capability n
 };
 struct SetWorkingDirectory {
   std::string path;
+  bool make = true;  // when it is absent; exec makes nothing in a running container
 };
 struct ResolveProgram {  // looks the program up, as the container's user, before filters are in
                          // force

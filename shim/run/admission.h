@@ -22,6 +22,7 @@ struct CreateRequest {
   std::string bundle;          // absolute
   std::string pid_file;        // empty: none
   std::string console_socket;  // path; empty: none
+  bool own_terminal = false;   // without a console socket the caller relays the terminal itself
   int preserve_fds = 0;        // descriptors 3 … 3 + n - 1 go to the container
 };
 

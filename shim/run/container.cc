@@ -12,7 +12,8 @@ Result<Json> saved_cgroup(Runtime& runtime, ContainerDir& directory) {
   const auto holdings = TRY(warden::load_holdings(runtime.kernel, directory.fd(), directory.id()));
   if (holdings.cgroups.empty())
     return internal("cgroup.gone", "container " + directory.id() + " has no control group");
-  return holdings.cgroups.front().saved;
+  // Held before it: the one in which the job's data was decrypted, which is gone.
+  return holdings.cgroups.back().saved;
 }
 
 // Only what can be frozen is opened: `state` is called often.

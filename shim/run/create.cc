@@ -178,7 +178,7 @@ void roll_back(Runtime& runtime, const Admission& admission, ContainerDir& direc
 }
 
 Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& directory,
-                         WardenClient& warden, pid_t& pid) {
+                         WardenClient& warden, pid_t& pid, UniqueFd& terminal) {
   TRY(warden.open({.id = admission.request.id,
                    .root = runtime.settings.root,
                    .evidence = runtime.evidence(),
@@ -193,13 +193,14 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   auto cgroup = TRY(stage_cgroup(runtime, admission, warden));
   apply::Prepared prepared =
       TRY(stage_mounts(runtime, admission, cgroup, std::move(staged), warden));
-  const Launched launched =
+  Launched launched =
       TRY(launch(runtime, admission, std::move(prepared), cgroup, directory, warden, pid));
   TRY(directory.save_plan(admission.plan.to_json()));
   TRY(directory.save_state(state_record(admission, warden, launched.pid)));
   TRY(audit(runtime, "create.allow", admission.request.id,
             allow_facts(admission, runtime.settings)));
   TRY(warden.commit({{"datasets", datasets}}));
+  terminal = std::move(launched.terminal);
   return directory.let_go_of_life_lock();
 }
 
@@ -220,8 +221,9 @@ Result<Created> stage_and_launch(Runtime& runtime, Admission& admission, WardenC
     return std::unexpected(std::move(directory.error()));
   }
   pid_t pid = -1;
-  const Status done = launch_and_commit(runtime, admission, *directory, warden, pid);
-  if (done) return Created{std::move(*directory), std::move(warden), pid};
+  UniqueFd terminal;
+  const Status done = launch_and_commit(runtime, admission, *directory, warden, pid, terminal);
+  if (done) return Created{std::move(*directory), std::move(warden), pid, std::move(terminal)};
   roll_back(runtime, admission, *directory, std::move(warden), pid);
   return std::unexpected(done.error());
 }

@@ -13,6 +13,7 @@ struct Created {
   warden::ContainerDir directory;
   warden::WardenClient warden;
   pid_t pid = -1;
+  UniqueFd terminal;  // master, with CreateRequest::own_terminal and a terminal asked for
 };
 
 // Refusals are in the audit log when this returns. The caller is init's and the warden's parent and

@@ -1,17 +1,14 @@
 #include "shim/run/init_process.h"
 
-#include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include "shim/apply/init.h"
 #include "shim/cgroup/cgroup.h"
 #include "shim/plan/names.h"
+#include "shim/run/child_side.h"
 #include "shim/sys/helper.h"
 
 namespace casemate::run {
@@ -19,47 +16,10 @@ namespace {
 
 constexpr std::size_t kMaxMessage = 64 << 10;
 
-// write(2) and read(2) on the sequenced-packet sockets: the only calls that are certain to pass the
-// container's own filter.
-Status say(sys::Kernel& kernel, int socket, char kind, const std::string& text) {
-  TRY(kernel.write(socket, std::string(1, kind) + text));
-  return {};
-}
-
-[[noreturn]] void fail(sys::Kernel& kernel, int socket, const Error& error) {
-  static_cast<void>(say(kernel, socket, 'E', dump(sys::error_to_json(error))));
-  ::_exit(error.exit_code());
-}
-
-Status wait_for_go(sys::Kernel& kernel, int socket) {
-  if (TRY(kernel.read(socket, 16)) == "g") return {};
-  return internal("init.abandoned", "nobody waits for this container any more");
-}
-
-// The first user of a new user namespace has no id until the parent has written the maps.
-Status become_root_in_user_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
-  if (plan.find<plan::IdMaps>() == nullptr) return {};
-  TRY(kernel.setresgid(0));
-  return kernel.setresuid(0);
-}
-
 Status join_namespaces(sys::Kernel& kernel, const std::vector<JoinedNamespace>& joined) {
   for (const JoinedNamespace& one : joined)
     TRY(kernel.setns(one.fd.get(), static_cast<int>(plan::clone_flag(one.type))));
   return {};
-}
-
-// Everything that came with the fork and is not listed goes: lock files, the warden's socket, what
-// the caller of the runtime leaked (CVE-2024-21626).
-Status close_others(sys::Kernel& kernel, std::vector<int> keep) {
-  std::sort(keep.begin(), keep.end());
-  unsigned first = 3;
-  for (const int fd : keep) {
-    const auto number = static_cast<unsigned>(fd);
-    if (number > first) TRY(kernel.close_range(first, number - 1, 0));
-    first = std::max(first, number + 1);
-  }
-  return kernel.close_range(first, ~0U, 0);
 }
 
 std::vector<int> kept_descriptors(const InitArguments& arguments) {
@@ -72,14 +32,6 @@ std::string attached_json(const std::vector<apply::Attached>& attached) {
   Json json = Json::array();
   for (const apply::Attached& one : attached) json.push_back({one.step, one.mount_id});
   return dump(json);
-}
-
-// The engine's signal mask and ignored signals are not the container's.
-void reset_signals() {
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
 }
 
 Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {

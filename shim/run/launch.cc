@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "shim/apply/hooks.h"
@@ -11,6 +10,8 @@
 #include "shim/fs/host_file.h"
 #include "shim/plan/check.h"
 #include "shim/plan/names.h"
+#include "shim/run/child_namespace.h"
+#include "shim/run/console.h"
 #include "shim/run/init_process.h"
 
 namespace casemate::run {
@@ -61,28 +62,6 @@ Result<NamespacePlan> plan_namespaces(sys::Kernel& kernel, const plan::Plan& pla
   return out;
 }
 
-// Pid and time namespaces are entered by children only: the parent steps in for one clone3(2) and
-// back again, so that hooks run on the host's side.
-class ChildNamespaces {
- public:
-  ChildNamespaces(sys::Kernel& kernel, int flag) : kernel_(kernel), flag_(flag) {}
-  Status remember(const char* own) {
-    const open_how how{.flags = O_RDONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
-    own_ = TRY(kernel_.openat2(AT_FDCWD, std::string("/proc/self/ns/") + own, how));
-    return {};
-  }
-  ~ChildNamespaces() {
-    if (own_) static_cast<void>(kernel_.setns(own_.get(), flag_));
-  }
-  ChildNamespaces(const ChildNamespaces&) = delete;
-  ChildNamespaces& operator=(const ChildNamespaces&) = delete;
-
- private:
-  sys::Kernel& kernel_;
-  int flag_;
-  UniqueFd own_;
-};
-
 std::string offset_line(const char* clock, const std::optional<oci::TimeOffset>& offset) {
   if (!offset) return {};
   return std::string(clock) + " " + std::to_string(offset->secs) + " " +
@@ -107,12 +86,12 @@ Status enter_time_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
 
 Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
                               const NamespacePlan& namespaces, int v2_cgroup) {
-  ChildNamespaces time(kernel, CLONE_NEWTIME);
+  ChildNamespace time(kernel, CLONE_NEWTIME);
   if (plan.find<plan::Namespaces>()->makes(oci::NamespaceType::time)) {
     TRY(time.remember("time"));
     TRY(enter_time_namespace(kernel, plan));
   }
-  ChildNamespaces pid(kernel, CLONE_NEWPID);
+  ChildNamespace pid(kernel, CLONE_NEWPID);
   if (namespaces.pid_namespace) {
     TRY(pid.remember("pid"));
     TRY(kernel.setns(namespaces.pid_namespace.get(), CLONE_NEWPID));
@@ -136,30 +115,10 @@ Status write_id_maps(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid) {
   return write_proc(kernel, proc + "/gid_map", map_text(maps->gids));
 }
 
-Result<UniqueFd> connect_console(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return bad_input("console.socket", "the path of the console socket is too long");
-  path.copy(address.sun_path, path.size());
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) return sys_error("socket for the console");
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return sys_error("connect to console socket " + path);
-  return socket;
-}
-
-Result<UniqueFd> console_for(const Admission& admission) {
-  const bool terminal = admission.plan.find<plan::AttachConsole>() != nullptr;
-  const std::string& path = admission.request.console_socket;
-  if (terminal && path.empty())
-    return unsupported("console.socket", "a terminal needs --console-socket in this version",
-                       "give one, or set \"terminal\" to false", "/process/terminal");
-  if (!terminal && !path.empty())
-    return bad_input("console.socket", "--console-socket is given and no terminal is asked for",
-                     "set \"terminal\" to true, or leave the option out", "/process/terminal");
-  if (!terminal) return UniqueFd();
-  return connect_console(path);
+ConsoleRequest console_request(const Admission& admission) {
+  return {.terminal = admission.plan.find<plan::AttachConsole>() != nullptr,
+          .socket = admission.request.console_socket,
+          .own = admission.request.own_terminal};
 }
 
 Status run_parent_hooks(Runtime& runtime, const Admission& admission, pid_t pid) {
@@ -214,7 +173,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                         warden::WardenClient& warden, pid_t& pid) {
   sys::Kernel& kernel = runtime.kernel;
   NamespacePlan namespaces = TRY(plan_namespaces(kernel, admission.plan));
-  const UniqueFd console = TRY(console_for(admission));
+  Console console = TRY(open_console(kernel, console_request(admission)));
   auto [sync, init_sync] = TRY(kernel.socketpair(SOCK_SEQPACKET));
   auto [start, init_start] = TRY(kernel.socketpair(SOCK_SEQPACKET));
 
@@ -223,6 +182,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   if (child.pid == 0) {
     sync.reset();
     start.reset();
+    console.own.reset();
     run_init(kernel, {.plan = admission.plan,
                       .prepared = prepared,
                       .joined = namespaces.joined,
@@ -230,7 +190,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                       .state = oci_state(admission, "creating", 0),
                       .sync_socket = init_sync.get(),
                       .start_socket = init_start.get(),
-                      .console_socket = console.get(),
+                      .console_socket = console.socket.get(),
                       .preserve_fds = admission.request.preserve_fds,
                       .not_for_init = {warden.socket(), directory.fd()}});
   }
@@ -242,8 +202,10 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   init_sync.reset();
   init_start.reset();
   TRY(warden.hold_init(child.pid, child.pidfd.get(), start.get()));
-  Launched launched{child.pid, std::move(child.pidfd), std::move(sync)};
+  Launched launched{child.pid, std::move(child.pidfd), std::move(sync), {}};
+  console.socket.reset();
   TRY(build_and_read_back(runtime, admission, cgroup, warden, launched, std::move(init)));
+  if (console.own) launched.terminal = TRY(receive_terminal(kernel, console));
   return launched;
 }
 

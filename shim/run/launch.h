@@ -14,6 +14,7 @@ struct Launched {
   pid_t pid = -1;
   UniqueFd pidfd;
   UniqueFd sync_socket;  // init waits while it is open; closing it before commit ends init
+  UniqueFd terminal;     // master, when the caller asked for it (CreateRequest::own_terminal)
 };
 
 // The warden holds init from the moment it exists. On error init is dead or dying; the caller drops

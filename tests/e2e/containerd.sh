@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A real containerd: ordinary containers, and (with casemate) the main job by annotation.
+# shellcheck disable=SC2016  # $ belongs to shells inside
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/e2e/job.sh
@@ -65,6 +66,30 @@ wait_until 10 bash -c "run_ctr task ls | grep -q STOPPED" || fail 'kill did not 
 expect_status 0 run_ctr task delete still
 expect_status 0 run_ctr container delete still
 expect_same "$W/before" 'a paused task'
+
+step 'task exec: output, exit code, user, directory, stdin, a terminal'
+expect_status 0 ctr_run -d "$BUSYBOX" executing sleep 600
+expect_status 0 run_ctr task exec --exec-id one executing echo inside
+expect_eq "$OUT" inside 'task exec'
+expect_status 9 run_ctr task exec --exec-id two executing sh -c 'exit 9'
+expect_status 0 run_ctr task exec --exec-id three --user 1000:1000 --cwd /tmp executing sh -c 'id -u; pwd'
+expect_eq "$OUT" $'1000\n/tmp' '--user, --cwd'
+expect_eq "$(printf 'to the program' | run_ctr task exec --exec-id four executing cat)" 'to the program' 'stdin'
+run_status run_ctr task exec --exec-id five executing no-such-program
+[ "$STATUS" -ne 0 ] || fail 'a missing program was accepted'
+expect_contains "$ERR" 'executable file not found in $PATH' 'the error names the cause'
+OUT=$(printf 'typed\n' | timeout 30 script -qec "ctr --address $CONTAINERD_SOCKET task exec --tty --exec-id six executing sh -c '[ -t 0 ] && read word && echo got \$word'" /dev/null) ||
+  fail "task exec --tty: $OUT"
+expect_contains "$OUT" 'got typed' 'task exec --tty'
+run_ctr task exec --exec-id seven executing sleep 502 >/dev/null 2>&1 </dev/null &
+caller=$!
+wait_until 10 bash -c "run_ctr task exec --exec-id look-\$RANDOM executing ps | grep -q 'sleep 502'" || fail 'the program does not run'
+expect_status 0 run_ctr task kill --signal SIGKILL executing
+wait "$caller" || true
+wait_until 10 bash -c 'run_ctr task ls | grep -q STOPPED' || fail 'kill did not end the task'
+expect_status 0 run_ctr task delete executing
+expect_status 0 run_ctr container delete executing
+expect_same "$W/before" 'task exec'
 
 if is_casemate; then
   step 'the main job by annotation dev.casemate.job'

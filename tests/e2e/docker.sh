@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Ordinary containers, without a job request, through a real Docker daemon.
+# shellcheck disable=SC2016  # $ belongs to shells inside
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -52,12 +53,51 @@ expect_status 0 docker_run -d --name forced busybox:e2e sleep 600
 expect_status 0 docker rm --force forced
 expect_same "$W/before" 'detached containers'
 
-step 'exec works, or is refused by name'
-expect_status 0 docker_run -d --name executing busybox:e2e sleep 600
-run_status docker exec executing echo inside
-if [ "$STATUS" -eq 0 ]; then expect_eq "$OUT" inside 'exec'; else expect_contains "$OUT$ERR" 'not supported [command.exec]' 'exec'; fi
+step 'exec: output, exit code, user, environment, directory, stdin'
+expect_status 0 docker_run -d --name executing --env OWN=container busybox:e2e sleep 600
+expect_status 0 docker exec executing echo inside
+expect_eq "$OUT" inside 'exec'
+expect_status 9 docker exec executing sh -c 'exit 9'
+run_status docker exec executing no-such-program
+[[ $STATUS -eq 126 || $STATUS -eq 127 ]] || fail "exit code $STATUS of a missing program"  # Docker 20 says 126
+expect_contains "$OUT$ERR" 'executable file not found in $PATH' 'exec of nothing'
+expect_status 126 docker exec executing /etc/passwd
+expect_status 0 docker exec -u 1000:1000 -e A=given -w /tmp executing sh -c 'id; echo $A $OWN; pwd'
+expect_eq "$OUT" $'uid=1000(job) gid=1000(job) groups=1000(job)\ngiven container\n/tmp' '-u, -e, -w'
+expect_eq "$(printf 'to the program' | docker exec -i executing cat)" 'to the program' 'stdin of exec'
+expect_status 0 docker exec executing grep -E '^(Seccomp|CapBnd):' /proc/self/status
+inside=$OUT
+expect_status 0 docker exec executing grep -E '^(Seccomp|CapBnd):' /proc/1/status
+expect_eq "$inside" "$OUT" 'filter and capabilities'
+expect_contains "$inside" $'Seccomp:\t2' 'the filter of exec'
+expect_status 0 docker exec -d executing sleep 501
+wait_until 10 bash -c 'docker exec executing ps | grep -q "sleep 501"' || fail 'exec -d runs nothing'
+if is_casemate; then
+  run_status docker exec --privileged executing true
+  [ "$STATUS" -ne 0 ] || fail 'exec --privileged was accepted'
+  expect_contains "$OUT$ERR" 'denied [capabilities.refused]' 'exec --privileged'
+fi
+
+step 'exec -it: a terminal, its size, what is typed'
+with_terminal() { timeout 30 script -qec "stty rows 29 cols 83; $1" /dev/null; }
+STATUS=0
+OUT=$(printf 'typed\n' | with_terminal "docker exec -it executing sh -c '[ -t 0 ] && echo terminal; read word; echo got \$word; exit 5'") || STATUS=$?
+expect_eq "$STATUS" 5 "exit code of exec -it ($OUT)"
+expect_contains "$OUT" terminal 'exec -it'
+expect_contains "$OUT" 'got typed' 'what was typed'
 expect_status 0 docker rm --force executing
 expect_same "$W/before" 'exec'
+
+step 'health checks are execs'
+expect_status 0 docker_run -d --name healthy --health-cmd 'test -e /tmp/well' --health-interval 0.5s --health-retries 2 \
+  busybox:e2e sleep 600
+health_is() { [ "$(docker inspect --format '{{.State.Health.Status}}' healthy)" = "$1" ]; }
+export -f health_is
+wait_until 20 health_is unhealthy || fail "health: $(docker inspect --format '{{json .State.Health}}' healthy)"
+expect_status 0 docker exec healthy sh -c 'echo >/tmp/well'
+wait_until 20 health_is healthy || fail "health: $(docker inspect --format '{{json .State.Health}}' healthy)"
+expect_status 0 docker rm --force healthy
+expect_same "$W/before" 'health checks'
 
 step 'limits reach the cgroup'
 expect_status 0 docker_run --rm --memory 64m --pids-limit 32 busybox:e2e sh -c \

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # podman drives the runtime through conmon: no --root, no --log, sync pipes in the environment.
+# shellcheck disable=SC2016  # $ belongs to shells inside
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -18,6 +19,20 @@ expect_eq "$OUT" 'hello from the casemate' 'stdout'
 expect_status 7 podman_run --rm busybox:e2e sh -c 'exit 7'
 expect_eq "$(podman_run --rm busybox:e2e echo piped | cat)" piped 'stdout through a pipe'
 expect_same "$W/before" 'podman run'
+
+step 'exec: output, exit code, user, environment, directory, stdin, a terminal'
+expect_status 0 podman_run -d --name executing busybox:e2e sleep 600
+expect_status 0 "$PODMAN" exec executing echo inside
+expect_eq "$OUT" inside 'exec'
+expect_status 9 "$PODMAN" exec executing sh -c 'exit 9'
+expect_status 127 "$PODMAN" exec executing no-such-program
+expect_status 0 "$PODMAN" exec --user 1000:1000 --env A=given --workdir /tmp executing sh -c 'id -u; echo $A; pwd'
+expect_eq "$OUT" $'1000\ngiven\n/tmp' '--user, --env, --workdir'
+expect_eq "$(printf 'to the program' | "$PODMAN" exec -i executing cat)" 'to the program' 'stdin of exec'
+expect_status 0 timeout 30 script -qec "$PODMAN exec -t executing sh -c '[ -t 0 ] && echo terminal'" /dev/null
+expect_contains "$OUT" terminal 'exec -t'
+expect_status 0 "$PODMAN" rm --force --time 0 executing
+expect_same "$W/before" 'exec'
 
 step 'detached: logs, stop, rm'
 expect_status 0 podman_run -d --name detached busybox:e2e sh -c 'echo started; exec sleep 600'

@@ -62,6 +62,8 @@ wait_caller() {
 
 step 'an exit by signal is passed on, and the receipt is written'
 start_sleeper killed
+expect_status 1 runtime exec killed python3 -c 'print(open("/data"))'
+expect_contains "$ERR" 'denied [exec.allowed]' "another program beside a job's own"
 expect_status 0 runtime kill killed KILL
 wait_caller
 expect_eq "$STATUS" 137 'exit code after SIGKILL'

@@ -24,6 +24,10 @@ TEST_F(InitSteps, TheWorkingDirectoryIsInside) {
     c.equal("magic", c.add(plan::SetWorkingDirectory{magic}), "fs.link");
     c.equal("below", c.add(plan::SetWorkingDirectory{magic + "/etc"}), "fs.link");
     c.equal("cwd", c.add(plan::SetWorkingDirectory{"/proc/self/cwd"}), "fs.link");
+    const plan::SetWorkingDirectory absent{"/a/c", /*make=*/false};
+    c.equal("absent", c.add(absent), "process.cwd-absent");
+    c.equal("not made", std::filesystem::exists(scratch / "root/a/c"), false);
+    c.equal("magic, as it is", c.add(plan::SetWorkingDirectory{magic, false}), "fs.link");
     c.equal("stays", here(), std::filesystem::canonical(scratch / "root").string());
   });
 }

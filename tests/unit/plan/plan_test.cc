@@ -116,6 +116,8 @@ std::vector<Step> variations() {
           AttachConsole{},
           AttachConsole{oci::ConsoleSize{1, 2}},
           AttachConsole{oci::ConsoleSize{2, 1}},
+          AttachConsole{{}, /*bind=*/false},
+          SetWorkingDirectory{{}, /*make=*/false},
           PivotRoot{},
           SetHostname{"a", ""},
           SetHostname{"", "a"},

@@ -188,7 +188,7 @@ TEST_F(WardenTest, SigkillEndsAPausedJobAndOtherSignalsWait) {
   hold_mount();
   ASSERT_TRUE(client_->hold_cgroup(group.group.to_json(), true));
   hold_init();
-  ASSERT_TRUE(client_->commit());
+  ASSERT_TRUE(client_->commit(Json::object()));
   leave();
   ASSERT_TRUE(group.group.join(init_.pid));
   ASSERT_TRUE(group.group.freeze(true));

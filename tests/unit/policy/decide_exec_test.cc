@@ -1,0 +1,121 @@
+// What the container itself was given bounds every further program in it.
+#include <algorithm>
+
+#include "tests/unit/policy/fixture.h"
+
+namespace casemate::policy {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class DecideExecContainer : public testing::Test {
+ protected:
+  DecideExecContainer() {
+    container.args = asked.args = {"/bin/true"};
+    container.cwd = asked.cwd = "/";
+    container.capabilities =
+        oci::Capabilities{.bounding = {"CAP_CHOWN", "CAP_KILL"}, .effective = {}, .permitted = {}};
+    asked.capabilities = oci::Capabilities{};
+  }
+
+  Decision decided() {
+    oci::Spec spec;
+    spec.process = container;
+    return decide_exec(asked, spec, profile, host, {});
+  }
+  const oci::Process& bounded(const Decision& decision) { return *decision.spec.process; }
+
+  Profile profile = profile_of(profile_json("baseline"));
+  HostFacts host = good_host();
+  oci::Process container, asked;
+};
+
+TEST_F(DecideExecContainer, CapabilitiesBeyondItsOwnAreDroppedOrDenied) {
+  asked.capabilities->bounding = {"CAP_KILL", "CAP_NET_RAW"};
+  asked.capabilities->permitted = {"CAP_NET_RAW"};
+  const auto dropped = decided();
+  EXPECT_FALSE(dropped.denied) << rules_of(dropped);
+  EXPECT_NE(find_rule(dropped, "exec.capabilities"), nullptr);
+  EXPECT_EQ(bounded(dropped).capabilities->bounding, Names{"CAP_KILL"});
+  EXPECT_TRUE(bounded(dropped).capabilities->permitted.empty());
+  profile.capabilities.beyond = Beyond::deny;
+  EXPECT_EQ(refusal(decided()).rule, "exec.capabilities");
+  asked.capabilities->bounding = {"CAP_KILL"};
+  asked.capabilities->permitted = {"CAP_KILL"};
+  EXPECT_FALSE(decided().denied);
+}
+
+TEST_F(DecideExecContainer, RefusedCapabilitiesStayRefused) {
+  asked.capabilities->bounding = {"CAP_SYS_ADMIN"};
+  EXPECT_EQ(refusal(decided()).rule, "capabilities.refused");
+}
+
+TEST_F(DecideExecContainer, NoCapabilitiesMeansNone) {
+  container.capabilities.reset();
+  asked.capabilities->effective = asked.capabilities->permitted = {"CAP_KILL"};
+  const auto decision = decided();
+  EXPECT_TRUE(bounded(decision).capabilities->effective.empty());
+  EXPECT_TRUE(bounded(decision).capabilities->permitted.empty());
+}
+
+TEST_F(DecideExecContainer, NoNewPrivilegesIsInherited) {
+  EXPECT_FALSE(bounded(decided()).no_new_privileges);
+  container.no_new_privileges = true;
+  const auto decision = decided();
+  EXPECT_TRUE(bounded(decision).no_new_privileges);
+  EXPECT_NE(find_rule(decision, "exec.no-new-privileges"), nullptr);
+}
+
+TEST_F(DecideExecContainer, LimitsAreCeilingsAndDefaults) {
+  container.rlimits = {{"RLIMIT_NOFILE", 200, 100}, {"RLIMIT_CORE", 0, 0}};
+  container.oom_score_adj = 12;
+  asked.rlimits = {{"RLIMIT_NOFILE", 4096, 2048}, {"RLIMIT_NPROC", 9, 9}};
+  const auto decision = decided();
+  const auto& limits = bounded(decision).rlimits;
+  ASSERT_EQ(limits.size(), 3u);
+  EXPECT_EQ(limits[0].hard, 200u);
+  EXPECT_EQ(limits[0].soft, 200u);
+  EXPECT_EQ(limits[1].type, "RLIMIT_NPROC");
+  EXPECT_EQ(limits[2].type, "RLIMIT_CORE");
+  EXPECT_EQ(bounded(decision).oom_score_adj, 12);
+  asked.rlimits = {{"RLIMIT_NOFILE", 150, 50}};
+  asked.oom_score_adj = 13;
+  const auto lower = decided();
+  EXPECT_EQ(bounded(lower).rlimits[0].hard, 150u);
+  EXPECT_EQ(bounded(lower).oom_score_adj, 13);
+}
+
+TEST_F(DecideExecContainer, TheLabelIsTheContainers) {
+  host.selinux = true;
+  container.selinux_label = "system_u:system_r:container_t:s0:c1,c2";
+  const auto inherited = decided();
+  EXPECT_FALSE(inherited.denied) << rules_of(inherited);
+  EXPECT_EQ(bounded(inherited).selinux_label, container.selinux_label);
+  // Another container's categories would open that container's files.
+  asked.selinux_label = "system_u:system_r:container_t:s0:c3,c4";
+  EXPECT_EQ(refusal(decided()).rule, "exec.label");
+  asked.selinux_label = container.selinux_label;
+  EXPECT_FALSE(decided().denied);
+}
+
+TEST_F(DecideExecContainer, TheProfileStillHolds) {
+  asked.terminal = true;
+  EXPECT_FALSE(decided().denied);
+  profile.process.terminal = false;
+  EXPECT_EQ(refusal(decided()).rule, "process.terminal");
+  asked.terminal = false;
+  profile.env.denied = {"LD_*"};
+  asked.env = {"LD_PRELOAD=/evil.so"};
+  const auto denied = decided();
+  EXPECT_EQ(refusal(denied).rule, "env.denied");
+  EXPECT_EQ(find_rule(denied, "env.denied")->pointer, "/env/0");
+  asked.env.clear();
+  profile.exec.allowed = false;
+  EXPECT_EQ(refusal(decided()).rule, "exec.allowed");
+  profile.mode = Mode::complain;
+  EXPECT_FALSE(decided().denied);
+  EXPECT_TRUE(decided().tainted);
+}
+
+}  // namespace
+}  // namespace casemate::policy

@@ -87,7 +87,7 @@ std::optional<double> unit_in_ms(std::string_view unit) {
 
 Result<Json> stats_event(Runtime& runtime, const std::string& id) {
   const Watched watched = TRY(begin_watch(runtime, id));
-  const Json event = TRY(stats_of(watched));
+  Json event = TRY(stats_of(watched));
   if (TRY(await(watched, Clock::now())).ended) return ended(id);
   return event;
 }

@@ -33,10 +33,12 @@ Result<int> update_command(run::Runtime& runtime, const Args& args) {
   if (asked.memory.kernel.value_or(0) != 0 || asked.memory.kernel_tcp.value_or(0) != 0)
     warn("kernel memory settings are ignored");
   const policy::Decision decision = TRY(run::update(runtime, args.positional()[0], asked));
-  for (const policy::Finding& finding : decision.findings)
+  for (const policy::Finding& finding : decision.findings) {
+    if (finding.outcome == policy::Outcome::keep) continue;
     warn(std::string(policy::to_string(finding.outcome)) + " [" + finding.rule +
          "]: " + printable(finding.asked) + "; profile " + decision.profile + " has " +
          printable(finding.bound));
+  }
   return 0;
 }
 

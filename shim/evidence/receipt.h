@@ -9,7 +9,7 @@
 //   scheduler  string                 plan          "sha256:…"
 //   job        {nonce}                decision      {findings, tightened}
 //   datasets   [{id, serial, slot, bytes}]          gpu "none" | {…}
-//   updatedPlan "sha256:…" after the last change of its limits; absent without one
+//   updatedPlan, updatedProfile "sha256:…" of the last change of its limits; absent without one
 //   times      {created, started, ended, wiped}     exitCode int | null
 //   wiped      {bytes, files, seconds} | null       warden, twin "ok" | "lost"
 //   audit      {seq, hash}            host          {bootId, kernel}

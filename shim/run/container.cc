@@ -1,5 +1,7 @@
 #include "shim/run/container.h"
 
+#include <algorithm>
+
 #include "shim/warden/holdings.h"
 #include "shim/warden/journal.h"
 
@@ -19,12 +21,12 @@ Result<Json> saved_cgroup(Runtime& runtime, ContainerDir& directory) {
 // Only what can be frozen is opened: `state` is called often.
 Result<bool> is_frozen(Runtime& runtime, ContainerDir& directory) {
   const Json saved = TRY(saved_cgroup(runtime, directory));
+  auto object = TRY(JsonObject::of(saved));
   Json places = Json::array();
-  for (const Json& place : saved.value("places", Json::array())) {
-    const Json controllers = place.value("controllers", Json::array());
-    const bool freezer =
-        std::find(controllers.begin(), controllers.end(), "freezer") != controllers.end();
-    if (freezer || place.value("v2", false)) places.push_back(place);
+  for (JsonObject& place : TRY(object.objects("places"))) {
+    const auto controllers = TRY(place.get<std::vector<std::string>>("controllers"));
+    const bool freezer = std::ranges::find(controllers, "freezer") != controllers.end();
+    if (freezer || TRY(place.get<bool>("v2"))) places.push_back(place.raw());
   }
   const auto group =
       TRY(cgroup::Cgroup::from_json(runtime.kernel, {{"places", std::move(places)}}));
@@ -70,19 +72,32 @@ Result<cgroup::Cgroup> cgroup_of(Runtime& runtime, ContainerDir& directory) {
   return cgroup::Cgroup::from_json(runtime.kernel, TRY(saved_cgroup(runtime, directory)));
 }
 
-Result<Locked> lock_living(Runtime& runtime, const std::string& id) {
-  ContainerDir directory = TRY(find_container(runtime, id));
-  auto lock = directory.lock();
-  auto state = lock ? state_of(runtime, directory) : Result<Json>(Json::object());
-  const int why = !lock ? lock.error().sys_errno : state ? 0 : state.error().sys_errno;
-  // Removed while we waited for it, or its create has not come to writing a state.
-  if (why == ENOENT) return not_running(id, "is not there yet, or not any more");
-  if (!lock) return std::unexpected(std::move(lock.error()));
-  if (!state) return std::unexpected(std::move(state.error()));
+namespace {
+
+// The state of one that has a first process.
+Result<Json> living_state(Runtime& runtime, ContainerDir& directory) {
+  const std::string& id = directory.id();
+  auto state = state_of(runtime, directory);
+  // Removed while we looked, or its create has not come to writing a state.
+  if (!state && state.error().sys_errno == ENOENT)
+    return not_running(id, "is not there yet, or not any more");
+  if (!state) return state;
   const std::string status = state->value("status", "");
   if (status == "stopped") return not_running(id, "has ended");
   if (status == "creating") return wrong_state(id, status, "created or running");
-  return Locked{std::move(directory), std::move(*lock), std::move(*state)};
+  return state;
+}
+
+}  // namespace
+
+Result<Locked> lock_living(Runtime& runtime, const std::string& id) {
+  ContainerDir directory = TRY(find_container(runtime, id));
+  // Before the lock, whose file must not be made in a directory that is being removed, and under
+  // it.
+  TRY(living_state(runtime, directory));
+  auto lock = TRY(directory.lock());
+  Json state = TRY(living_state(runtime, directory));
+  return Locked{std::move(directory), std::move(lock), std::move(state)};
 }
 
 }  // namespace casemate::run

@@ -39,7 +39,6 @@ Json event_of(const char* type, const std::string& id) {
   return {{"type", type}, {"id", id}};
 }
 
-// A control group that is gone belonged to a container that has ended.
 Result<Json> stats_of(const Watched& watched) {
   Json event = event_of("stats", watched.id);
   event["data"] = TRY(watched.group.statistics());
@@ -87,10 +86,9 @@ std::optional<double> unit_in_ms(std::string_view unit) {
 }  // namespace
 
 Result<Json> stats_event(Runtime& runtime, const std::string& id) {
-  Watched watched{
-      .id = id, .group = TRY(living_cgroup(runtime, id, nullptr)), .init = {}, .oom = {}};
-  auto event = stats_of(watched);
-  if (!event && event.error().rule == "cgroup.gone") return ended(id);
+  const Watched watched = TRY(begin_watch(runtime, id));
+  Json event = TRY(stats_of(watched));
+  if (TRY(await(watched, Clock::now())).ended) return ended(id);
   return event;
 }
 
@@ -105,9 +103,10 @@ Status watch_events(Runtime& runtime, const std::string& id, milliseconds interv
     if (ready.ended) return {};
     if (Clock::now() < next) continue;
     next = std::max(next + interval, Clock::now());
-    const auto event = stats_of(watched);
-    if (!event && event.error().rule == "cgroup.gone") return {};
-    TRY(tell(TRY(Result<Json>(event))));
+    const Json event = TRY(stats_of(watched));
+    // What was read of a control group while it was taken down is no figure.
+    if (TRY(await(watched, Clock::now())).ended) return {};
+    TRY(tell(event));
   }
 }
 

@@ -10,7 +10,7 @@
 namespace casemate::run {
 namespace {
 
-constexpr std::size_t kMaxStatus = 64 * 1024;
+constexpr std::size_t kMaxStatus = 1 << 16;
 
 // A v1 freezer holds even a process that was sent SIGKILL before. Whoever sends SIGKILL thaws what
 // he finds frozen, so one that came before our look is seen here, and one after it sees us.

@@ -199,15 +199,34 @@ oci::Resources limits_to_write(const oci::Resources& base, const oci::Resources&
 
 namespace {
 
-// Of `asked`, what is neither null, false, 0 nor empty must stand in `stored` the same.
-Status same_or_unasked(const Json& asked, const Json& stored, const std::string& pointer) {
-  const bool nothing = asked.is_null() || asked == false || asked == 0 ||
-                       ((asked.is_array() || asked.is_object()) && asked.empty());
-  if (nothing || asked == stored) return {};
-  return unsupported("update.fixed",
-                     "an update of " + pointer + " from " +
-                         (stored.is_null() ? "nothing" : dump(stored)) + " to " + dump(asked),
-                     "it is given when the container is created", "/linux/resources" + pointer);
+// What an update cannot change: where the plan has it, and where the OCI specification does.
+struct Fixed {
+  const char* stored;
+  const char* oci;
+};
+constexpr Fixed kFixed[] = {{"/hugepages", "/hugepageLimits"},
+                            {"/netClass", "/network/classID"},
+                            {"/netPriorities", "/network/priorities"},
+                            {"/rdma", "/rdma"},
+                            {"/memory/swappiness", "/memory/swappiness"},
+                            {"/memory/useHierarchy", "/memory/useHierarchy"},
+                            {"/memory/disableOOMKiller", "/memory/disableOOMKiller"},
+                            {"/blockIO/leafWeight", "/blockIO/leafWeight"},
+                            {"/blockIO/weightDevice", "/blockIO/weightDevice"},
+                            {"/blockIO/readBps", "/blockIO/throttleReadBpsDevice"},
+                            {"/blockIO/writeBps", "/blockIO/throttleWriteBpsDevice"},
+                            {"/blockIO/readIops", "/blockIO/throttleReadIOPSDevice"},
+                            {"/blockIO/writeIops", "/blockIO/throttleWriteIOPSDevice"}};
+
+// Null, false, 0 and what is empty.
+bool is_unasked(const Json& value) {
+  return value.is_null() || value == false || value == 0 ||
+         (value.is_structured() && value.empty());
+}
+
+Json member(const Json& object, const char* pointer) {
+  const Json::json_pointer at(pointer);
+  return object.contains(at) ? object[at] : Json();
 }
 
 Status check_devices(const Json& stored, const oci::Resources& bounded) {
@@ -225,21 +244,17 @@ Status check_devices(const Json& stored, const oci::Resources& bounded) {
 Status check_fixed(const Json& stored, const oci::Resources& bounded) {
   TRY(check_devices(stored, bounded));
   const Json asked = plan::to_json(bounded);
-  const auto member = [&](const Json& object, const char* key) {
-    return object.contains(key) ? object[key] : Json();
-  };
-  for (const char* key : {"hugepages", "netPriorities", "netClass", "rdma"})
-    TRY(same_or_unasked(member(asked, key), member(stored, key), "/" + std::string(key)));
-  const auto compare = [&](const char* section, std::initializer_list<const char*> keys) -> Status {
-    const Json have = member(stored, section);
-    for (const char* key : keys)
-      TRY(same_or_unasked(member(asked[section], key), member(have, key),
-                          "/" + std::string(section) + "/" + key));
-    return {};
-  };
-  TRY(compare("memory", {"swappiness", "useHierarchy", "disableOOMKiller"}));
-  return compare("blockIO",
-                 {"leafWeight", "weightDevice", "readBps", "writeBps", "readIops", "writeIops"});
+  for (const Fixed& one : kFixed) {
+    const Json wanted = member(asked, one.stored);
+    const Json have = member(stored, one.stored);
+    if (is_unasked(wanted) || wanted == have) continue;
+    return unsupported("update.fixed",
+                       "an update of " + std::string(one.oci + 1) + " from " +
+                           (have.is_null() ? "nothing" : dump(have)) + " to " + dump(wanted),
+                       "it is given when the container is created",
+                       "/linux/resources" + std::string(one.oci));
+  }
+  return {};
 }
 
 }  // namespace casemate::run

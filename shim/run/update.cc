@@ -69,10 +69,12 @@ Status save(warden::ContainerDir& directory, const Json& plan) {
   return directory.save_state(record);
 }
 
-Status save_and_tell(Runtime& runtime, warden::ContainerDir& directory, const Json& plan) {
-  TRY(save(directory, plan));
+Status save_and_tell(Runtime& runtime, warden::ContainerDir& directory, const Change& change) {
+  TRY(save(directory, change.plan));
   auto warden = TRY(warden::WardenClient::connect(runtime.kernel, directory.fd()));
-  return warden.updated(digest_of(plan));
+  return warden.updated({.plan = digest_of(change.plan),
+                         .profile = change.profile_digest,
+                         .tainted = change.decision.tainted});
 }
 
 // The record comes first: a limit that nobody wrote down must not hold, should we be killed.
@@ -84,7 +86,7 @@ Status carry_out(Runtime& runtime, warden::ContainerDir& directory, const std::s
   auto group = TRY(cgroup_of(runtime, directory));
   TRY(audit(runtime, "update", id, facts_of(runtime, change, old_limits, digest_of(old_plan))));
   const auto undo = TRY(group.change(limits_to_write(change.before, asked, change.after)));
-  const Status saved = save_and_tell(runtime, directory, change.plan);
+  const Status saved = save_and_tell(runtime, directory, change);
   if (saved) return {};
   const Status back = group.undo(undo);
   const Status again = save(directory, old_plan);

@@ -136,8 +136,11 @@ Status WardenClient::kill(int signal) {
   return {};
 }
 
-Status WardenClient::updated(std::string_view plan_digest) {
-  TRY(call({{"op", "updated"}, {"plan", plan_digest}}));
+Status WardenClient::updated(const Update& update) {
+  TRY(call({{"op", "updated"},
+            {"plan", update.plan},
+            {"profile", update.profile},
+            {"tainted", update.tainted}}));
   return {};
 }
 

@@ -72,14 +72,22 @@ Result<int> parse_signal(JsonObject& object) {
   return static_cast<int>(number);
 }
 
-Result<std::string> parse_plan(JsonObject& object) {
+Result<std::string> take_digest(JsonObject& object, std::string_view key) {
   constexpr std::string_view kAlgorithm = "sha256:";
-  auto digest = TRY(object.get<std::string>("plan"));
+  auto digest = TRY(object.get<std::string>(key));
   const bool shaped =
       digest.size() == kAlgorithm.size() + 64 && digest.starts_with(kAlgorithm) &&
       digest.find_first_not_of("0123456789abcdef", kAlgorithm.size()) == std::string::npos;
-  if (!shaped) return bad_input("warden.message", "a plan is named by its digest");
+  if (!shaped) return bad_input("warden.message", "a digest is sha256: and 64 digits");
   return digest;
+}
+
+Result<Update> parse_update(JsonObject& object) {
+  Update update;
+  update.plan = TRY(take_digest(object, "plan"));
+  update.profile = TRY(take_digest(object, "profile"));
+  update.tainted = TRY(object.get<bool>("tainted"));
+  return update;
 }
 
 Status parse_arguments(JsonObject& object, Message& message) {
@@ -101,7 +109,7 @@ Status parse_arguments(JsonObject& object, Message& message) {
       message.target = TRY(parse_target(object));
       break;
     case Message::Op::updated:
-      message.plan = TRY(parse_plan(object));
+      message.update = TRY(parse_update(object));
       break;
     case Message::Op::start:
     case Message::Op::status:

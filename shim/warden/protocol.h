@@ -14,7 +14,7 @@
 //   The end of the CLI's socket before commit rolls back: init and cgroup are killed, what is held
 //   is wiped, cgroups and the container's directory are removed. From commit on the warden listens
 //   on "control" in the container's directory, for uid 0 only:
-//    | start | status | kill {signal} | wait {for} | updated {plan} |
+//    | start | status | kill {signal} | wait {for} | updated {plan, profile, tainted} |
 //
 // A hold is acknowledged only when the twin has it too, so from then on either of the two can end
 // the job and wipe.
@@ -61,6 +61,12 @@ struct Hold {
   Json data = Json::object();
 };
 
+struct Update {
+  std::string plan;      // digest of the plan as it is now: "sha256:" and 64 hexadecimal digits
+  std::string profile;   // digest of the profile that bounded the change
+  bool tainted = false;  // complain mode let something pass that the rules deny
+};
+
 // A message from the CLI, parsed. Unknown operations and keys are refused (bad_input).
 struct Message {
   enum class Op { open, hold, facts, commit, start, status, kill, wait, updated } op = Op::status;
@@ -69,7 +75,7 @@ struct Message {
   Json facts;
   int signal = 0;
   State target = State::wiped;  // of wait: STOPPED or WIPED
-  std::string plan;             // of updated: "sha256:" and 64 hexadecimal digits
+  Update update;
 };
 Result<Message> parse_message(const Json& body);
 Json to_json(const Open& open);
@@ -139,8 +145,8 @@ class WardenClient {
   // To init, by pidfd; bad_input "container.stopped" when it is dead. SIGKILL ends a paused job
   // too.
   Status kill(int signal);
-  // The limits were changed: the digest of the plan as it is now, for the receipt.
-  Status updated(std::string_view plan_digest);
+  // The limits were changed: for the receipt.
+  Status updated(const Update& update);
   Status wait(State target, std::chrono::milliseconds deadline);
 
   pid_t warden_pid() const { return warden_pid_; }  // after spawn()

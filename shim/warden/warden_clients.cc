@@ -26,6 +26,15 @@ Status read_start(sys::Kernel& kernel, int socket) {
   return std::unexpected(sys::error_from_json(*body));
 }
 
+// What the receipt says of it, besides what it says of the create.
+Json facts_of(const Update& update) {
+  Json facts = {{"updatedPlan", update.plan},
+                {"updatedProfile", update.profile},
+                {"times", {{"updated", now_rfc3339()}}}};
+  if (update.tainted) facts["profile"] = {{"tainted", true}};
+  return facts;
+}
+
 }  // namespace
 
 void Warden::accept_client() {
@@ -69,8 +78,7 @@ Result<std::optional<Json>> Warden::answer(Client& client, const Message& messag
       if (message.signal == SIGKILL) TRY(end_paused(kernel_, holdings_));
       return ok_reply();
     case Message::Op::updated:
-      TRY(merge_everywhere(
-          {{"updatedPlan", message.plan}, {"times", {{"updated", now_rfc3339()}}}}));
+      TRY(merge_everywhere(facts_of(message.update)));
       return ok_reply();
     case Message::Op::start:
       TRY(begin_start(client));

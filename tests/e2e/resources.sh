@@ -310,7 +310,7 @@ if runc=$(command -v runc) && [ -f /sys/fs/cgroup/memory/memory.limit_in_bytes ]
   theirs=$("$runc" --root "$W/runc" events --stats peer)
   # Figures that happen to be zero are left out: of those only the names must be known.
   extra=$(jq -nc --argjson ours "$(keys "$ours")" --argjson theirs "$(keys "$theirs")" '
-    ["max", "usage", "cache", "total"] as $may | (($ours - $theirs) + ($theirs - $ours)) |
+    ["max", "usage", "cache", "total", "periods", "throttledPeriods", "throttledTime"] as $may | (($ours - $theirs) + ($theirs - $ours)) |
     map(select(.[1] != "blkio" and (.[-1] as $key | $may | index($key) | not)))')
   expect_eq "$extra" '[]' 'keys that only one of the two has'
   expect_eq "$("$runc" --root "$W/runc" ps -f json peer | jq -c 'map(type) | unique')" '["number"]' 'ps of runc'

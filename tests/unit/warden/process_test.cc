@@ -206,13 +206,17 @@ TEST_F(WardenTest, SigkillEndsAPausedJobAndOtherSignalsWait) {
 TEST_F(WardenTest, AnUpdateStandsInTheReceiptWhoeverWritesIt) {
   const std::string plan = "sha256:" + std::string(64, 'b');
   create();
-  ASSERT_TRUE(connect().updated(plan));
-  EXPECT_EQ(connect().updated("sha256:b").error().rule, "warden.message");
+  const std::string profile = "sha256:" + std::string(64, 'c');
+  ASSERT_TRUE(connect().updated({.plan = plan, .profile = profile, .tainted = true}));
+  const Update nonsense{.plan = "sha256:b", .profile = profile};
+  EXPECT_EQ(connect().updated(nonsense).error().rule, "warden.message");
   ASSERT_EQ(::kill(warden_, SIGKILL), 0);
   init_.reap();
   expect_wiped();
   const Json receipt = only_receipt();
   EXPECT_EQ(receipt.at("updatedPlan"), plan);
+  EXPECT_EQ(receipt.at("updatedProfile"), profile);
+  EXPECT_EQ(receipt.at("profile").at("tainted"), true);
   EXPECT_TRUE(receipt.at("times").at("updated").is_string());
   EXPECT_EQ(receipt.at("tenant"), "acme");
 }

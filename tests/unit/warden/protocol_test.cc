@@ -40,7 +40,11 @@ TEST(Protocol, StrangeMessagesAreRefused) {
         Json({{"op", "wait"}}), Json({{"op", "kill"}, {"signal", 65}}),
         Json({{"op", "kill"}, {"signal", -1}}), Json({{"op", "updated"}}),
         Json({{"op", "updated"}, {"plan", "sha256:" + std::string(64, 'G')}}),
-        Json({{"op", "updated"}, {"plan", "sha512:" + std::string(64, 'a')}}),
+        Json({{"op", "updated"}, {"plan", "sha256:" + std::string(64, 'a')}}),
+        Json({{"op", "updated"},
+              {"plan", "sha512:" + std::string(64, 'a')},
+              {"profile", "sha256:" + std::string(64, 'a')},
+              {"tainted", false}}),
         Json({{"op", "hold"}, {"what", "datasets"}}), Json({{"op", "open"}, {"id", "a"}})}) {
     const auto parsed = parse_message(strange);
     ASSERT_FALSE(parsed) << strange;

@@ -40,7 +40,16 @@ Status wait_for_go(sys::Kernel& kernel, int socket) {
 Status become_root_in_user_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
   if (plan.find<plan::IdMaps>() == nullptr) return {};
   TRY(kernel.setresgid(0));
-  return kernel.setresuid(0);
+  TRY(kernel.setresuid(0));
+  // The change of ids gave init's own /proc files to the host's root: they are needed until the
+  // container stands.
+  return kernel.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+// Nobody of the same user may look into init before it has become the container's program
+// (CVE-2016-9962).
+Status hide_self(sys::Kernel& kernel) {
+  return kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 Status join_namespaces(sys::Kernel& kernel, const std::vector<JoinedNamespace>& joined) {
@@ -86,10 +95,7 @@ Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
   reset_signals();
   TRY(kernel.setsid());
   TRY(become_root_in_user_namespace(kernel, arguments.plan));
-  // Nobody of the same user may look into init before it has become the container's program
-  // (CVE-2016-9962). In a user namespace this would take init's own /proc files from it.
-  if (arguments.plan.find<plan::IdMaps>() == nullptr)
-    TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+  if (arguments.plan.find<plan::IdMaps>() == nullptr) TRY(hide_self(kernel));
   TRY(kernel.umask(0));
   if (arguments.plan.find<plan::Namespaces>()->makes(oci::NamespaceType::cgroup))
     TRY(kernel.unshare(CLONE_NEWCGROUP));
@@ -104,6 +110,7 @@ Status build(sys::Kernel& kernel, const InitArguments& arguments, apply::InitCon
   TRY(wait_for_go(kernel, arguments.sync_socket));
   TRY(prepare_self(kernel, arguments));
   TRY(apply::build_container(context));
+  TRY(hide_self(kernel));
   TRY(say(kernel, arguments.sync_socket, 'A', attached_json(context.attached)));
   TRY(close_others(kernel, kept_descriptors(arguments)));
   TRY(apply::confine_init(context));

@@ -71,6 +71,8 @@ class ChildNamespaces {
     own_ = TRY(kernel_.openat2(AT_FDCWD, std::string("/proc/self/ns/") + own, how));
     return {};
   }
+  // The child runs these lines too, and is to stay where it was born.
+  void stay() { own_.reset(); }
   ~ChildNamespaces() {
     if (own_) static_cast<void>(kernel_.setns(own_.get(), flag_));
   }
@@ -117,7 +119,12 @@ Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
     TRY(pid.remember("pid"));
     TRY(kernel.setns(namespaces.pid_namespace.get(), CLONE_NEWPID));
   }
-  return kernel.clone3({.flags = namespaces.clone_flags});
+  auto child = kernel.clone3({.flags = namespaces.clone_flags});
+  if (child && child->pid == 0) {
+    time.stay();
+    pid.stay();
+  }
+  return child;
 }
 
 std::string map_text(const std::vector<oci::IdMapping>& maps) {

@@ -18,6 +18,12 @@ bool is_bind(const oci::Mount& mount, const MountOptions& options) {
   return options.bind || mount.type == "bind";
 }
 
+// These file systems are labelled by the policy, or were made with the kernel's own namespace: they
+// take no context= (runc leaves it out for the same ones).
+bool takes_label(const std::string& type) {
+  return type != "proc" && type != "sysfs" && type != "mqueue";
+}
+
 Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bundle,
                                   const std::string& pointer) {
   AttachMount step;
@@ -45,12 +51,18 @@ Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bu
 }
 
 Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
-  for (std::size_t i = 0; i < spec.mounts.size(); ++i)
-    plan.steps.emplace_back(
-        TRY(compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i))));
+  const std::string& label = spec.linux.mount_label;
+  for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
+    AttachMount step =
+        TRY(compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i)));
+    if (step.kind == MountKind::filesystem && takes_label(step.type)) step.label = label;
+    plan.steps.emplace_back(std::move(step));
+  }
   for (const DatasetMount& dataset : inputs.datasets)
-    plan.steps.emplace_back(AttachMount{
-        .kind = MountKind::dataset, .destination = dataset.target, .source = dataset.id});
+    plan.steps.emplace_back(AttachMount{.kind = MountKind::dataset,
+                                        .destination = dataset.target,
+                                        .source = dataset.id,
+                                        .label = label});
   return {};
 }
 
@@ -119,10 +131,12 @@ void add_parent_steps(Plan& plan, const oci::Spec& spec) {
 
 Status add_root_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   const auto [propagation, recursive] = TRY(parse_propagation(spec.linux.rootfs_propagation));
-  plan.steps.emplace_back(AttachRoot{.source = in_bundle(spec.root.path, inputs.bundle),
-                                     .upper_bytes = inputs.upper_bytes,
-                                     .propagation = propagation,
-                                     .propagation_recursive = recursive});
+  plan.steps.emplace_back(
+      AttachRoot{.source = in_bundle(spec.root.path, inputs.bundle),
+                 .upper_bytes = inputs.upper_bytes,
+                 .propagation = propagation,
+                 .propagation_recursive = recursive,
+                 .label = inputs.upper_bytes > 0 ? spec.linux.mount_label : ""});
   TRY(add_mounts(plan, spec, inputs));
   if (!binds_dev(spec)) add_default_devices(plan, spec);
   if (spec.process && spec.process->terminal)
@@ -166,6 +180,14 @@ std::string search_path(const std::vector<std::string>& env) {
   return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
+Status need_selinux(const Inputs& inputs, const std::string& label, const std::string& pointer) {
+  if (inputs.selinux_enabled) return {};
+  return unsupported(
+      "selinux.disabled",
+      "label \"" + printable(label) + "\" was asked for and this kernel has SELinux off",
+      "boot with security=selinux, or remove the label", pointer);
+}
+
 // The order is the kernel's: a filter needs no_new_privs or CAP_SYS_ADMIN, so it is loaded while
 // the capabilities are still there; dropping the bounding set needs CAP_SETPCAP; labels need /proc.
 Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
@@ -176,12 +198,7 @@ Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs
     plan.steps.emplace_back(SetRlimit{limit});
   }
   if (!process.selinux_label.empty()) {
-    if (!inputs.selinux_enabled)
-      return unsupported("selinux.disabled",
-                         "label \"" + printable(process.selinux_label) +
-                             "\" was asked for and this kernel has SELinux off",
-                         "boot with security=selinux, or remove the label",
-                         "/process/selinuxLabel");
+    TRY(need_selinux(inputs, process.selinux_label, "/process/selinuxLabel"));
     plan.steps.emplace_back(SetLabel{process.selinux_label});
   }
   plan.steps.emplace_back(NewKeyring{"_ses." + inputs.id});
@@ -216,8 +233,7 @@ void add_late_hooks(Plan& plan, const char* phase, std::vector<oci::Hook> hooks,
 
 Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs) {
   if (!spec.linux.mount_label.empty())
-    return unsupported("selinux.mount-label", "labels of mounts are not served by this version",
-                       "remove mountLabel", "/linux/mountLabel");
+    TRY(need_selinux(inputs, spec.linux.mount_label, "/linux/mountLabel"));
   if (!spec.process)
     return bad_input("oci.process", "config.json has no process to run", "add a process",
                      "/process");

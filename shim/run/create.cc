@@ -54,9 +54,9 @@ Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClie
   Staged staged;
   if (!admission.job) return staged;
   for (const policy::JobDataset& dataset : admission.job->request.datasets) {
-    OpenedDataset opened = TRY(open_dataset(
-        runtime, dataset, *admission.job, admission.image ? admission.image->signer : "",
-        admission.profile, admission.decision.spec.process->user));
+    OpenedDataset opened = TRY(open_dataset(runtime, dataset, *admission.job,
+                                            admission.image ? admission.image->signer : "",
+                                            admission.profile, admission.decision.spec));
     TRY(warden.hold_mount("dataset:" + dataset.id, opened.holder.get()));
     runtime.progress.done(dataset_line(opened.facts));
     staged.mounts[dataset.id] = std::move(opened.mount);

@@ -130,6 +130,11 @@ void add_parent_steps(Plan& plan, const oci::Spec& spec) {
 }
 
 Status add_root_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
+  // Init mounts the overlay, and root of a user namespace may not use layers of the host's root.
+  if (inputs.upper_bytes > 0 && !spec.linux.uid_mappings.empty())
+    return unsupported("rootfs.user-namespace",
+                       "a root with a writable layer of its own is not served in a user namespace",
+                       "run the job without a user namespace", "/linux/uidMappings");
   const auto [propagation, recursive] = TRY(parse_propagation(spec.linux.rootfs_propagation));
   plan.steps.emplace_back(
       AttachRoot{.source = in_bundle(spec.root.path, inputs.bundle),

@@ -252,6 +252,19 @@ TEST(Compile, TheUpperLayer) {
   EXPECT_EQ(compiled(small_spec()).find<AttachRoot>()->upper_bytes, 0u);
 }
 
+TEST(Compile, TheUpperLayerNeedsTheHostsUsers) {
+  oci::Spec spec = small_spec();
+  spec.linux.namespaces.push_back({oci::NamespaceType::user, ""});
+  spec.linux.uid_mappings = {{0, 100000, 65536}};
+  spec.linux.gid_mappings = {{0, 100000, 65536}};
+  EXPECT_TRUE(compile(spec, inputs()));
+  Inputs with = inputs();
+  with.upper_bytes = 1 << 20;
+  const auto refused = compile(spec, with);
+  EXPECT_EQ(rule_of(refused), "rootfs.user-namespace");
+  EXPECT_EQ(refused.error().cls, ErrorClass::unsupported);
+}
+
 TEST(Compile, LabelsNeedSelinux) {
   const auto refused = compile(full_spec(), inputs());
   EXPECT_EQ(rule_of(refused), "selinux.disabled");

@@ -39,7 +39,8 @@ Status enter_private_mounts(sys::Kernel& kernel) {
   return kernel.mount_setattr(root.get(), kRecursive, attributes);
 }
 
-Result<DataMount> make_data_mount(sys::Kernel& kernel, std::uint64_t bytes, uid_t uid, gid_t gid) {
+Result<DataMount> make_data_mount(sys::Kernel& kernel, std::uint64_t bytes, uid_t uid, gid_t gid,
+                                  const std::string& label) {
   DataMount out;
   const UniqueFd fs = TRY(kernel.fsopen("tmpfs"));
   // A size of 0 would mean no limit at all.
@@ -49,6 +50,7 @@ Result<DataMount> make_data_mount(sys::Kernel& kernel, std::uint64_t bytes, uid_
   TRY(kernel.fsconfig_string(fs.get(), "mode", "0700"));
   TRY(kernel.fsconfig_string(fs.get(), "uid", std::to_string(uid)));
   TRY(kernel.fsconfig_string(fs.get(), "gid", std::to_string(gid)));
+  if (!label.empty()) TRY(kernel.fsconfig_string(fs.get(), "context", label));
   out.huge = TRY(optional(kernel.fsconfig_string(fs.get(), "huge", "within_size")));
   out.noswap = TRY(optional(kernel.fsconfig_flag(fs.get(), "noswap")));
   TRY(kernel.fsconfig_create(fs.get()));

@@ -44,6 +44,7 @@ Status read_mount(JsonObject& request, UnsealRequest& out) {
   out.uid = TRY(bounded(*mount, "uid", 0, UINT32_MAX - 1));
   out.gid = TRY(bounded(*mount, "gid", 0, UINT32_MAX - 1));
   out.mode = TRY(bounded(*mount, "mode", 0755, 0777));
+  out.label = TRY(mount->get_or<std::string>("label", ""));
   return mount->done();
 }
 

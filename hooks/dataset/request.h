@@ -21,12 +21,13 @@ struct UnsealRequest {
   uid_t uid = 0;  // who owns the files
   gid_t gid = 0;
   mode_t mode = 0755;  // of the mount's root
+  std::string label;   // SELinux label of the files; empty: the policy's choice
   Engine engine = Engine::automatic;
   unsigned threads = 0;
 };
 
 // {"tenant","dataset","profile","imageSigner"?,"maxBytes","maxCriticality","minSerial"?,"keys":[{"kid"}],
-//  "tenantKeys":[{"name","pem"}],"mount"?:{"uid"?,"gid"?,"mode"?},
+//  "tenantKeys":[{"name","pem"}],"mount"?:{"uid"?,"gid"?,"mode"?,"label"?},
 //  "cipher"?:"automatic"|"openssl"|"ipsec-mb","threads"?}. Strict; bad_input json.* or
 // dataset.request.
 Result<UnsealRequest> parse_unseal_request(const Json& body);

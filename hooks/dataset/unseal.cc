@@ -161,8 +161,8 @@ Result<sys::HelperMessage> unseal(sys::Kernel& kernel, sys::HelperMessage messag
   TRY(harden(kernel));
   const std::uint64_t available = TRY(available_memory(kernel));
   TRY(enter_private_mounts(kernel));
-  const DataMount mount =
-      TRY(make_data_mount(kernel, request.expected.max_bytes, request.uid, request.gid));
+  const DataMount mount = TRY(
+      make_data_mount(kernel, request.expected.max_bytes, request.uid, request.gid, request.label));
   {
     const UniqueFd holder = TRY(clone_for_holder(kernel, mount));
     const int fds[] = {holder.get()};

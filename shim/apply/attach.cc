@@ -18,6 +18,7 @@ Result<UniqueFd> new_filesystem(sys::Kernel& kernel, const plan::AttachMount& st
   for (const auto& [key, value] : step.options.data)
     // A new instance is the only kind there is since Linux 4.7; the option is history.
     if (key != "newinstance") TRY(set_option(kernel, fs.get(), key, value));
+  if (!step.label.empty()) TRY(kernel.fsconfig_string(fs.get(), "context", step.label));
   // Linux 6.4; a profile that needs it asks for the host fact.
   if (step.kind == plan::MountKind::scratch)
     static_cast<void>(kernel.fsconfig_flag(fs.get(), "noswap"));

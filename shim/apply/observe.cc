@@ -108,6 +108,20 @@ Result<std::vector<int>> other_descriptors(const InitIdentity& init) {
   return others;
 }
 
+// context="…" of a superblock's options; the quotes are there when the label has a comma.
+std::string label_in(std::string_view options) {
+  constexpr std::string_view kKey = "context=";
+  for (auto at = options.find(kKey); at != std::string_view::npos;
+       at = options.find(kKey, at + 1)) {
+    if (at != 0 && options[at - 1] != ',') continue;  // such as rootcontext=
+    std::string_view value = options.substr(at + kKey.size());
+    const bool quoted = value.starts_with('"');
+    if (quoted) value.remove_prefix(1);
+    return std::string(value.substr(0, value.find(quoted ? '"' : ',')));
+  }
+  return {};
+}
+
 Result<plan::ObservedMount> parse_mount(std::string_view line) {
   const auto fields = split(line, ' ');
   const auto dash = std::find(fields.begin(), fields.end(), "-");
@@ -120,6 +134,7 @@ Result<plan::ObservedMount> parse_mount(std::string_view line) {
     return internal("proc.mountinfo", "malformed line: " + std::string(line));
   mount.point = fields[4];
   mount.type = dash[1];
+  if (fields.end() - dash >= 4) mount.label = label_in(dash[3]);
   mount.readonly = has_option(fields[5], "ro");
   mount.nosuid = has_option(fields[5], "nosuid");
   mount.nodev = has_option(fields[5], "nodev");

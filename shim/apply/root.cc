@@ -27,7 +27,8 @@ Status detach(sys::Kernel& kernel, int mount) {
 
 // Overlayfs wants its layers attached in the caller's namespace on kernels before 6.15; it keeps
 // clones of its own, so they can go again at once.
-Result<UniqueFd> mount_overlay(sys::Kernel& kernel, int lower, int upper) {
+Result<UniqueFd> mount_overlay(sys::Kernel& kernel, int lower, int upper,
+                               const std::string& label) {
   TRY(attach_over_root(kernel, lower));
   TRY(attach_over_root(kernel, upper));
   const UniqueFd overlay = TRY(kernel.fsopen("overlay"));
@@ -35,6 +36,7 @@ Result<UniqueFd> mount_overlay(sys::Kernel& kernel, int lower, int upper) {
   TRY(kernel.fsconfig_string(overlay.get(), "lowerdir", by_fd(lower, "")));
   TRY(kernel.fsconfig_string(overlay.get(), "upperdir", by_fd(upper, "/upper")));
   TRY(kernel.fsconfig_string(overlay.get(), "workdir", by_fd(upper, "/work")));
+  if (!label.empty()) TRY(kernel.fsconfig_string(overlay.get(), "context", label));
   TRY(kernel.fsconfig_create(overlay.get()));
   UniqueFd mount = TRY(kernel.fsmount(overlay.get(), 0));
   TRY(detach(kernel, upper));
@@ -53,7 +55,7 @@ Status apply(InitContext& context, const plan::AttachRoot& step) {
   TRY(kernel.mount_setattr(host_root.get(), AT_RECURSIVE, {.propagation = inward}));
   UniqueFd root = std::move(context.prepared.root);
   if (step.upper_bytes > 0)
-    root = TRY(mount_overlay(kernel, root.get(), context.prepared.upper.get()));
+    root = TRY(mount_overlay(kernel, root.get(), context.prepared.upper.get(), step.label));
   TRY(attach_over_root(kernel, root.get()));
   context.root.emplace(kernel, std::move(root));
   return {};

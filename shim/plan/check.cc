@@ -38,6 +38,12 @@ Status check_flags(const ObservedMount& found, std::uint64_t set, const std::str
   return {};
 }
 
+Status check_label(const ObservedMount& found, const std::string& label, const std::string& where) {
+  if (label.empty() || found.label == label) return {};
+  return differs("mount", where + " labelled " + label,
+                 found.label.empty() ? "no label of the mount" : found.label);
+}
+
 bool attached_by(const Observed& observed, std::size_t step, std::uint64_t id) {
   const auto ids = observed.mount_ids.find(step);
   return ids != observed.mount_ids.end() &&
@@ -88,6 +94,7 @@ Status check_step(const AttachMount& step, std::size_t index, const Observed& ob
   const bool typed = step.kind == MountKind::filesystem || step.kind == MountKind::scratch;
   if (typed && top.type != step.type)
     return differs("mount", step.destination + " of type " + step.type, top.type);
+  TRY(check_label(top, step.label, step.destination));
   if (step.kind == MountKind::dataset)
     return check_flags(top,
                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
@@ -128,7 +135,7 @@ Status check_step(const AttachRoot& step, std::size_t, const Observed& observed)
   if (root == nullptr) return differs("root", step.source, "no root mount");
   if (step.upper_bytes > 0 && root->type != "overlay")
     return differs("root", "overlay", root->type);
-  return {};
+  return check_label(*root, step.label, "the root");
 }
 
 Status check_step(const RootReadonly&, std::size_t, const Observed& observed) {

@@ -18,6 +18,7 @@ struct ObservedMount {
   std::uint64_t parent = 0;  // id of the mount it hangs on
   std::string point;         // as init sees it
   std::string type;
+  std::string label;  // SELinux label of all its files (context=); empty: each file's own
   bool readonly = false, nosuid = false, nodev = false, noexec = false, nosymfollow = false;
 };
 

@@ -18,6 +18,12 @@ bool is_bind(const oci::Mount& mount, const MountOptions& options) {
   return options.bind || mount.type == "bind";
 }
 
+// These file systems are labelled by the policy, or were made with the kernel's own namespace: they
+// take no context= (runc leaves it out for the same ones).
+bool takes_label(const std::string& type) {
+  return type != "proc" && type != "sysfs" && type != "mqueue";
+}
+
 Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bundle,
                                   const std::string& pointer) {
   AttachMount step;
@@ -52,15 +58,20 @@ bool is_scratch(const AttachMount& step, const oci::Spec& spec, const Inputs& in
 }
 
 Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
+  const std::string& label = spec.linux.mount_label;
   for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
     AttachMount step =
         TRY(compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i)));
     if (is_scratch(step, spec, inputs)) step.kind = MountKind::scratch;
+    const bool made_here = step.kind == MountKind::filesystem || step.kind == MountKind::scratch;
+    if (made_here && takes_label(step.type)) step.label = label;
     plan.steps.emplace_back(std::move(step));
   }
   for (const DatasetMount& dataset : inputs.datasets)
-    plan.steps.emplace_back(AttachMount{
-        .kind = MountKind::dataset, .destination = dataset.target, .source = dataset.id});
+    plan.steps.emplace_back(AttachMount{.kind = MountKind::dataset,
+                                        .destination = dataset.target,
+                                        .source = dataset.id,
+                                        .label = label});
   return {};
 }
 
@@ -136,11 +147,18 @@ void add_parent_steps(Plan& plan, const oci::Spec& spec) {
 }
 
 Status add_root_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
+  // Init mounts the overlay, and root of a user namespace may not use layers of the host's root.
+  if (inputs.upper_bytes > 0 && !spec.linux.uid_mappings.empty())
+    return unsupported("rootfs.user-namespace",
+                       "a root with a writable layer of its own is not served in a user namespace",
+                       "run the job without a user namespace", "/linux/uidMappings");
   const auto [propagation, recursive] = TRY(parse_propagation(spec.linux.rootfs_propagation));
-  plan.steps.emplace_back(AttachRoot{.source = in_bundle(spec.root.path, inputs.bundle),
-                                     .upper_bytes = inputs.upper_bytes,
-                                     .propagation = propagation,
-                                     .propagation_recursive = recursive});
+  plan.steps.emplace_back(
+      AttachRoot{.source = in_bundle(spec.root.path, inputs.bundle),
+                 .upper_bytes = inputs.upper_bytes,
+                 .propagation = propagation,
+                 .propagation_recursive = recursive,
+                 .label = inputs.upper_bytes > 0 ? spec.linux.mount_label : ""});
   TRY(add_mounts(plan, spec, inputs));
   if (!binds_dev(spec)) add_default_devices(plan, spec);
   if (spec.process && spec.process->terminal)
@@ -196,8 +214,7 @@ void add_late_hooks(Plan& plan, const char* phase, std::vector<oci::Hook> hooks,
 
 Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs) {
   if (!spec.linux.mount_label.empty())
-    return unsupported("selinux.mount-label", "labels of mounts are not served by this version",
-                       "remove mountLabel", "/linux/mountLabel");
+    TRY(need_selinux(inputs.selinux_enabled, spec.linux.mount_label, "/linux/mountLabel"));
   if (!spec.process)
     return bad_input("oci.process", "config.json has no process to run", "add a process",
                      "/process");

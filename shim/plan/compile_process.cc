@@ -29,6 +29,14 @@ std::string search_path(const std::vector<std::string>& env) {
   return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
+Status need_selinux(bool enabled, const std::string& label, const std::string& pointer) {
+  if (enabled) return {};
+  return unsupported(
+      "selinux.disabled",
+      "label \"" + printable(label) + "\" was asked for and this kernel has SELinux off",
+      "boot with security=selinux, or remove the label", pointer);
+}
+
 Status add_limits(Plan& plan, const oci::Process& process, bool selinux_enabled) {
   if (process.oom_score_adj) plan.steps.emplace_back(SetOomScore{*process.oom_score_adj});
   for (const oci::Rlimit& limit : process.rlimits) {
@@ -36,12 +44,7 @@ Status add_limits(Plan& plan, const oci::Process& process, bool selinux_enabled)
     plan.steps.emplace_back(SetRlimit{limit});
   }
   if (!process.selinux_label.empty()) {
-    if (!selinux_enabled)
-      return unsupported("selinux.disabled",
-                         "label \"" + printable(process.selinux_label) +
-                             "\" was asked for and this kernel has SELinux off",
-                         "boot with security=selinux, or remove the label",
-                         "/process/selinuxLabel");
+    TRY(need_selinux(selinux_enabled, process.selinux_label, "/process/selinuxLabel"));
     plan.steps.emplace_back(SetLabel{process.selinux_label});
   }
   return {};

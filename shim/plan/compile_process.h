@@ -17,6 +17,9 @@ Result<SetCapabilities> compile_capabilities(const std::optional<oci::Capabiliti
 // Of PATH in the environment; the usual folders without one.
 std::string search_path(const std::vector<std::string>& env);
 
+// unsupported "selinux.disabled" for a label without SELinux.
+Status need_selinux(bool enabled, const std::string& label, const std::string& pointer);
+
 // OOM score, rlimits and label: what needs /proc or rights that are given up later.
 Status add_limits(Plan& plan, const oci::Process& process, bool selinux_enabled);
 

@@ -99,11 +99,16 @@ Json body(const RunHooks& s) {
   }
   return {{"phase", s.phase}, {"hooks", std::move(hooks)}};
 }
+Json labelled(Json mount, const std::string& label) {
+  if (!label.empty()) mount["label"] = label;
+  return mount;
+}
 Json body(const AttachRoot& s) {
-  return {{"source", s.source},
-          {"upperBytes", s.upper_bytes},
-          {"propagation", s.propagation},
-          {"propagationRecursive", s.propagation_recursive}};
+  return labelled({{"source", s.source},
+                   {"upperBytes", s.upper_bytes},
+                   {"propagation", s.propagation},
+                   {"propagationRecursive", s.propagation_recursive}},
+                  s.label);
 }
 std::string_view kind_name(MountKind kind) {
   switch (kind) {
@@ -125,17 +130,18 @@ Json attributes_json(const MountAttributes& attributes) {
 }
 Json body(const AttachMount& s) {
   const MountOptions& o = s.options;
-  return {{"kind", kind_name(s.kind)},
-          {"destination", s.destination},
-          {"type", s.type},
-          {"source", s.source},
-          {"attributes", attributes_json(o.attributes)},
-          {"recursiveAttributes", attributes_json(o.recursive_attributes)},
-          {"bindRecursive", o.bind_recursive},
-          {"propagation", o.propagation},
-          {"propagationRecursive", o.propagation_recursive},
-          {"flags", o.flags},
-          {"data", o.data}};
+  return labelled({{"kind", kind_name(s.kind)},
+                   {"destination", s.destination},
+                   {"type", s.type},
+                   {"source", s.source},
+                   {"attributes", attributes_json(o.attributes)},
+                   {"recursiveAttributes", attributes_json(o.recursive_attributes)},
+                   {"bindRecursive", o.bind_recursive},
+                   {"propagation", o.propagation},
+                   {"propagationRecursive", o.propagation_recursive},
+                   {"flags", o.flags},
+                   {"data", o.data}},
+                  s.label);
 }
 Json body(const MakeDevice& s) {
   return device_json(s.device);

@@ -47,6 +47,7 @@ struct AttachRoot {
   std::uint64_t upper_bytes = 0;  // 0: no overlay
   std::uint64_t propagation = 0;  // MS_…
   bool propagation_recursive = true;
+  std::string label;  // SELinux label of the overlay's files; empty: the files' own
 };
 // scratch: a tmpfs of a job, made by the parent, so that the warden holds it and overwrites it.
 enum class MountKind { filesystem, bind, cgroup, dataset, scratch };
@@ -56,6 +57,7 @@ struct AttachMount {
   std::string type;    // file system type; empty for the others
   std::string source;  // bind: absolute host path; dataset: its id
   MountOptions options;
+  std::string label;  // SELinux label of all its files (context=); empty: the policy's choice
 };
 struct MakeDevice {
   oci::Device device;

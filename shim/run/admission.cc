@@ -91,6 +91,15 @@ Status refuse_unserved(const Admission& admission) {
   return {};
 }
 
+// The plan is compared with what the kernel shows.
+Status write_labels_canonically(oci::Spec& spec) {
+  std::string& process = spec.process->selinux_label;
+  process = TRY(canonical_label(process, "/process/selinuxLabel"));
+  std::string& mounts = spec.linux.mount_label;
+  mounts = TRY(canonical_label(mounts, "/linux/mountLabel"));
+  return {};
+}
+
 Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& admission) {
   const policy::HostFacts host = TRY(read_host_facts(runtime.kernel, admission.hierarchies));
   policy::JobContext context;
@@ -100,6 +109,7 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   context.resolved = admission.paths.resolved();
   admission.decision = policy::decide(spec, admission.profile, host, context);
   if (admission.decision.denied) return std::unexpected(policy::refusal(admission.decision));
+  TRY(write_labels_canonically(admission.decision.spec));
   TRY(check_hook_digests(runtime, admission.decision.spec, admission.paths));
   TRY(refuse_unserved(admission));
   TRY(check_preserved(admission));

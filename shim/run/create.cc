@@ -78,7 +78,7 @@ Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClie
     };
     OpenedDataset opened = TRY(open_dataset(
         runtime, dataset, *admission.job, admission.image ? admission.image->signer : "",
-        admission.profile, admission.decision.spec.process->user, place));
+        admission.profile, admission.decision.spec, place));
     runtime.progress.done(dataset_line(opened.facts));
     staged.mounts[dataset.id] = std::move(opened.mount);
     staged.facts.push_back(std::move(opened.facts));

@@ -30,6 +30,15 @@ Result<Json> tenant_keys(Runtime& runtime, const std::string& name) {
   return keys;
 }
 
+// The mount is made on the host's side of a user namespace. An id that is not mapped stays: the job
+// cannot have it.
+std::uint32_t host_id(const std::vector<oci::IdMapping>& maps, std::uint32_t id) {
+  for (const oci::IdMapping& map : maps)
+    if (id >= map.container_id && id - map.container_id < map.size)
+      return map.host_id + (id - map.container_id);
+  return id;
+}
+
 Result<OpenedDataset> parse_reply(sys::HelperMessage reply, const std::string& id) {
   auto object = TRY(JsonObject::of(reply.body));
   const Json* facts = object.take("dataset");
@@ -42,8 +51,10 @@ Result<OpenedDataset> parse_reply(sys::HelperMessage reply, const std::string& i
 
 Result<OpenedDataset> open_dataset(Runtime& runtime, const policy::JobDataset& dataset,
                                    const VerifiedJob& job, const std::string& image_signer,
-                                   const policy::Profile& profile, const oci::User& owner,
+                                   const policy::Profile& profile, const oci::Spec& spec,
                                    const DatasetPlace& place) {
+  const oci::Linux& section = spec.linux;
+  const oci::User& owner = spec.process->user;
   const std::string& tenant = job.request.tenant;
   TRY(policy::tenant_may_use(runtime.config, tenant, dataset.id));
   std::vector<UniqueFd> files;
@@ -62,7 +73,11 @@ Result<OpenedDataset> open_dataset(Runtime& runtime, const policy::JobDataset& d
                         {"keys", std::move(slots)},
                         {"tenantKeys", TRY(tenant_keys(runtime, tenant))},
                         {"minSerial", 0},
-                        {"mount", {{"uid", owner.uid}, {"gid", owner.gid}, {"mode", 0500}}}};
+                        {"mount",
+                         {{"uid", host_id(section.uid_mappings, owner.uid)},
+                          {"gid", host_id(section.gid_mappings, owner.gid)},
+                          {"mode", 0500},
+                          {"label", section.mount_label}}}};
   std::vector<int> fds;
   for (const UniqueFd& file : files) fds.push_back(file.get());
   const auto take = [&](sys::HelperMessage given) -> Status {

@@ -26,7 +26,7 @@ struct DatasetPlace {
 // Precondition: job and image are verified; this is where keys are asked for.
 Result<OpenedDataset> open_dataset(Runtime& runtime, const policy::JobDataset& dataset,
                                    const VerifiedJob& job, const std::string& image_signer,
-                                   const policy::Profile& profile, const oci::User& owner,
+                                   const policy::Profile& profile, const oci::Spec& spec,
                                    const DatasetPlace& place);
 
 }  // namespace casemate::run

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 
 #include "shim/fs/host_file.h"
@@ -59,6 +60,19 @@ Result<policy::HostFacts> read_host_facts(sys::Kernel& kernel,
   facts.init_on_free = init_on_free(kernel);
   facts.memfd_secret = has_memfd_secret();
   return facts;
+}
+
+Result<std::string> canonical_label(const std::string& label, const std::string& pointer) {
+  if (label.empty() || ::is_selinux_enabled() != 1) return label;
+  char* canonical = nullptr;
+  if (::security_canonicalize_context_raw(label.c_str(), &canonical) == 0) {
+    std::string out = canonical;
+    ::freecon(canonical);
+    return out;
+  }
+  if (errno != EINVAL) return sys_error("ask SELinux about label " + label);
+  return bad_input("selinux.label", "the SELinux policy of this host does not know label " + label,
+                   "use a user, role, type and level of the policy that is loaded", pointer);
 }
 
 }  // namespace casemate::run

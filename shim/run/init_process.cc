@@ -16,6 +16,12 @@ namespace {
 
 constexpr std::size_t kMaxMessage = 64 << 10;
 
+// Nobody of the same user may look into init before it has become the container's program
+// (CVE-2016-9962).
+Status hide_self(sys::Kernel& kernel) {
+  return kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 Status join_namespaces(sys::Kernel& kernel, const std::vector<JoinedNamespace>& joined) {
   for (const JoinedNamespace& one : joined)
     TRY(kernel.setns(one.fd.get(), static_cast<int>(plan::clone_flag(one.type))));
@@ -38,10 +44,7 @@ Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
   reset_signals();
   TRY(kernel.setsid());
   TRY(become_root_in_user_namespace(kernel, arguments.plan));
-  // Nobody of the same user may look into init before it has become the container's program
-  // (CVE-2016-9962). In a user namespace this would take init's own /proc files from it.
-  if (arguments.plan.find<plan::IdMaps>() == nullptr)
-    TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+  if (arguments.plan.find<plan::IdMaps>() == nullptr) TRY(hide_self(kernel));
   TRY(kernel.umask(0));
   if (arguments.plan.find<plan::Namespaces>()->makes(oci::NamespaceType::cgroup))
     TRY(kernel.unshare(CLONE_NEWCGROUP));
@@ -56,6 +59,7 @@ Status build(sys::Kernel& kernel, const InitArguments& arguments, apply::InitCon
   TRY(wait_for_go(kernel, arguments.sync_socket));
   TRY(prepare_self(kernel, arguments));
   TRY(apply::build_container(context));
+  TRY(hide_self(kernel));
   TRY(say(kernel, arguments.sync_socket, 'A', attached_json(context.attached)));
   TRY(close_others(kernel, kept_descriptors(arguments)));
   TRY(apply::confine_init(context));

@@ -36,7 +36,7 @@ use_profile() {
 
 e2e_begin
 write_host_config
-busybox_bundle "$W/bundle" sh -c 'cat /shared/inside >&2 || true'
+busybox_bundle "$W/bundle" sh -c 'cat /shared/inside >&2; sleep 0.5'
 busybox_bundle "$W/hooked" true
 mkdir -m 0777 "$W/shared"
 write_open_profile

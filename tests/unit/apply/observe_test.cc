@@ -44,6 +44,20 @@ TEST(Mountinfo, OptionsAreWholeWords) {
   EXPECT_FALSE((*mounts)[0].readonly || (*mounts)[0].nosuid);
 }
 
+TEST(Mountinfo, LabelsOfWholeMounts) {
+  const std::string line = "1 0 0:1 / / rw - tmpfs t ";
+  const auto label = [&](const std::string& options) {
+    const auto mounts = parse_mountinfo(line + options + "\n");
+    return mounts ? (*mounts)[0].label : mounts.error().message();
+  };
+  EXPECT_EQ(label("rw,context=\"u:r:t:s0:c1,c2\",size=1k"), "u:r:t:s0:c1,c2");
+  EXPECT_EQ(label("rw,context=u:r:t:s0,size=1k"), "u:r:t:s0");
+  EXPECT_EQ(label("context=u:r:t:s0"), "u:r:t:s0");
+  EXPECT_EQ(label("rw,seclabel,rootcontext=u:r:t:s0"), "");
+  EXPECT_EQ(label("rw,rootcontext=a,context=b"), "b");
+  EXPECT_EQ(label("rw"), "");
+}
+
 TEST(Mountinfo, NothingIsNothing) {
   EXPECT_TRUE(parse_mountinfo("").value().empty());
 }

@@ -87,6 +87,16 @@ std::vector<Case> mount_cases() {
   absent("read-only absent", ReadonlyPath{"/m"});
   absent("mask absent", MaskPath{"/m"});
   cases.push_back({"type", fs, mounted, [](Observed& o) { o.mounts[0].type = "ext4"; }, rule});
+  AttachMount labelled = std::get<AttachMount>(fs);
+  labelled.label = "system_u:object_r:container_file_t:s0:c1,c2";
+  const auto with_label = [label = labelled.label](Observed& o) {
+    mounted(o);
+    o.mounts[0].label = label;
+  };
+  cases.push_back({"without its label", labelled, with_label,
+                   [](Observed& o) { o.mounts[0].label.clear(); }, rule});
+  cases.push_back({"another label", labelled, with_label,
+                   [](Observed& o) { o.mounts[0].label.back() = '3'; }, rule});
   cases.push_back(
       {"no path to mount on", fs, mounted, [](Observed& o) { o.mount_ids[0] = {0}; }, rule});
   cases.push_back({"read-only", ReadonlyPath{"/m"}, mounted,
@@ -104,6 +114,12 @@ std::vector<Case> root_cases() {
        "readback.root"},
       {"overlay", AttachRoot{.source = "/r", .upper_bytes = 1}, rooted,
        [](Observed& o) { o.mounts[0].type = "ext4"; }, "readback.root"},
+      {"label of the overlay", AttachRoot{.source = "/r", .upper_bytes = 1, .label = "u:r:t:s0"},
+       [](Observed& o) {
+         rooted(o);
+         o.mounts[0].label = "u:r:t:s0";
+       },
+       [](Observed& o) { o.mounts[0].label = "u:r:t:s1"; }, "readback.mount"},
       {"read-only root", RootReadonly{}, rooted, [](Observed& o) { o.mounts[0].readonly = false; },
        "readback.root-readonly"},
       {"read-only nothing", RootReadonly{}, rooted, [](Observed& o) { o.mounts.clear(); },

@@ -272,18 +272,49 @@ TEST(Compile, TheUpperLayer) {
   EXPECT_EQ(compiled(small_spec()).find<AttachRoot>()->upper_bytes, 0u);
 }
 
+TEST(Compile, TheUpperLayerNeedsTheHostsUsers) {
+  oci::Spec spec = small_spec();
+  spec.linux.namespaces.push_back({oci::NamespaceType::user, ""});
+  spec.linux.uid_mappings = {{0, 100000, 65536}};
+  spec.linux.gid_mappings = {{0, 100000, 65536}};
+  EXPECT_TRUE(compile(spec, inputs()));
+  Inputs with = inputs();
+  with.upper_bytes = 1 << 20;
+  const auto refused = compile(spec, with);
+  EXPECT_EQ(rule_of(refused), "rootfs.user-namespace");
+  EXPECT_EQ(refused.error().cls, ErrorClass::unsupported);
+}
+
 TEST(Compile, LabelsNeedSelinux) {
   const auto refused = compile(full_spec(), inputs());
   EXPECT_EQ(rule_of(refused), "selinux.disabled");
   EXPECT_EQ(refused.error().cls, ErrorClass::unsupported);
 }
 
-TEST(Compile, MountLabelsAreNotServed) {
+TEST(Compile, TheMountLabel) {
   oci::Spec spec = small_spec();
-  spec.linux.mount_label = "system_u:object_r:container_file_t:s0";
+  const std::string label = "system_u:object_r:container_file_t:s0:c1,c2";
+  spec.linux.mount_label = label;
+  spec.mounts = {{.destination = "/proc", .type = "proc"},
+                 {.destination = "/dev/mqueue", .type = "mqueue"},
+                 {.destination = "/tmp", .type = "tmpfs"},
+                 {.destination = "/b", .source = "/b", .options = {"bind"}}};
   Inputs with = inputs();
+  EXPECT_EQ(rule_of(compile(spec, with)), "selinux.disabled");
   with.selinux_enabled = true;
-  EXPECT_EQ(rule_of(compile(spec, with)), "selinux.mount-label");
+  with.datasets = {{"d", "/data"}};
+  const Plan plan = compiled(spec, with);
+  std::map<std::string, std::string> labels;
+  for (const Step& step : plan.steps)
+    if (const auto* mount = std::get_if<AttachMount>(&step))
+      labels[mount->destination] = mount->label;
+  const std::map<std::string, std::string> expected = {
+      {"/proc", ""}, {"/dev/mqueue", ""}, {"/tmp", label}, {"/b", ""}, {"/data", label}};
+  EXPECT_EQ(labels, expected);
+  // The files of a root that is bound have their own labels.
+  EXPECT_EQ(plan.find<AttachRoot>()->label, "");
+  with.upper_bytes = 1 << 20;
+  EXPECT_EQ(compiled(spec, with).find<AttachRoot>()->label, label);
 }
 
 TEST(Compile, UnknownNamesAreRefused) {

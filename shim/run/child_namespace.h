@@ -13,6 +13,8 @@ class ChildNamespace {
   ChildNamespace(sys::Kernel& kernel, int flag) : kernel_(kernel), flag_(flag) {}
   // `own`: the namespace's link in /proc/self/ns, to which the destructor goes back.
   Status remember(const char* own);
+  // In the child, which is to stay where it was born.
+  void stay() { own_.reset(); }
   ~ChildNamespace() {
     if (own_) static_cast<void>(kernel_.setns(own_.get(), flag_));
   }

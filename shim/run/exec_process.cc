@@ -170,6 +170,8 @@ Status launch_exec(sys::Kernel& kernel, const ExecArguments& arguments, ExecChil
   const auto cgroup_files = TRY(arguments.target.cgroup.open_for_self(/*in_v2=*/false));
   const int flags = TRY(namespaces_to_join(kernel, arguments.target.init));
   TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+  if (::prctl(PR_GET_DUMPABLE) != 0)
+    return internal("readback.dumpable", "this process could be traced from the container");
   TRY(clone_child(kernel,
                   {.exec = arguments,
                    .join = flags,

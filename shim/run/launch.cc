@@ -96,7 +96,12 @@ Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
     TRY(pid.remember("pid"));
     TRY(kernel.setns(namespaces.pid_namespace.get(), CLONE_NEWPID));
   }
-  return kernel.clone3({.flags = namespaces.clone_flags});
+  sys::Child child = TRY(kernel.clone3({.flags = namespaces.clone_flags}));
+  if (child.pid == 0) {
+    time.stay();
+    pid.stay();
+  }
+  return child;
 }
 
 std::string map_text(const std::vector<oci::IdMapping>& maps) {

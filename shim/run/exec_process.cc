@@ -125,7 +125,8 @@ Status clone_child(sys::Kernel& kernel, const ChildArguments& arguments, UniqueF
     TRY(pid.remember("pid"));
     TRY(kernel.setns(arguments.exec.target.init_pidfd.get(), CLONE_NEWPID));
   }
-  sys::Child cloned = TRY(kernel.clone3({}));
+  // In v2 it is born in the group; to move there would wait for the kernel's grace period.
+  sys::Child cloned = TRY(kernel.clone3({.cgroup_fd = arguments.exec.target.cgroup.v2_fd()}));
   if (cloned.pid == 0) {
     sync.reset();
     run_child(kernel, arguments);
@@ -167,7 +168,7 @@ Status read_back(sys::Kernel& kernel, const ExecArguments& arguments, pid_t chil
 
 Status launch_exec(sys::Kernel& kernel, const ExecArguments& arguments, ExecChild& child) {
   auto [sync, child_sync] = TRY(kernel.socketpair(SOCK_SEQPACKET));
-  const auto cgroup_files = TRY(arguments.target.cgroup.open_for_self(/*in_v2=*/false));
+  const auto cgroup_files = TRY(arguments.target.cgroup.open_for_self(/*in_v2=*/true));
   const int flags = TRY(namespaces_to_join(kernel, arguments.target.init));
   TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
   if (::prctl(PR_GET_DUMPABLE) != 0)

@@ -86,7 +86,8 @@ Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket,
     return internal("init.deadline", "the container's init did not finish in time",
                     "look for a hook, a mount or a console that does not answer");
   const std::string text = TRY(kernel.read(sync_socket, kMaxMessage));
-  if (text.empty()) return internal("init.died", "the container's init died while it was built");
+  if (text.empty())
+    return internal("init.died", "the container's process died while it was prepared");
   if (text[0] != 'E') return InitMessage{text[0], text.substr(1)};
   const Json error = TRY(parse_json(std::string_view(text).substr(1)));
   return std::unexpected(sys::error_from_json(error));

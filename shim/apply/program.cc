@@ -17,6 +17,15 @@ std::unexpected<Error> not_found(const std::string& name) {
                    "check the command and the image", "/process/args/0");
 }
 
+// Read back, for only the process itself can see where it is without resolving a path.
+Status check_here(const struct stat& wanted) {
+  struct stat here{};
+  const bool same =
+      ::stat(".", &here) == 0 && here.st_dev == wanted.st_dev && here.st_ino == wanted.st_ino;
+  if (same) return {};
+  return internal("readback.cwd", "the working directory is another one than was planned");
+}
+
 bool is_program(const std::string& path) {
   struct stat status{};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
@@ -34,7 +43,9 @@ Status apply(InitContext& context, const plan::SetWorkingDirectory& step) {
     return bad_input("process.cwd-absent",
                      "chdir to cwd (\"" + step.path + "\"): no such file or directory",
                      "name a directory of the container", "/cwd");
-  return context.kernel.fchdir(TRY(std::move(directory)).get());
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  TRY(context.kernel.fchdir(directory->get()));
+  return check_here(TRY(stat_of(context.kernel, directory->get())));
 }
 
 // After pivot_root(2) and the change of user, paths are the container's and so are the permissions.

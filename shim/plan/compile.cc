@@ -50,11 +50,11 @@ Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bu
   return step;
 }
 
-// What a job writes is wiped: its root's upper layer, and every tmpfs. (In a user namespace the
-// parent's tmpfs would belong to nobody that the job knows: there init makes them itself.)
-bool is_scratch(const AttachMount& step, const oci::Spec& spec, const Inputs& inputs) {
-  return inputs.upper_bytes > 0 && spec.linux.uid_mappings.empty() &&
-         step.kind == MountKind::filesystem && step.type == "tmpfs";
+// Where the root has an upper layer that is wiped, so is every other place in memory that is
+// written to. (That never comes with a user namespace, in which the parent's tmpfs would belong to
+// nobody.)
+bool is_scratch(const AttachMount& step, const Inputs& inputs) {
+  return inputs.upper_bytes > 0 && step.kind == MountKind::filesystem && step.type == "tmpfs";
 }
 
 Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
@@ -62,7 +62,7 @@ Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
     AttachMount step =
         TRY(compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i)));
-    if (is_scratch(step, spec, inputs)) step.kind = MountKind::scratch;
+    if (is_scratch(step, inputs)) step.kind = MountKind::scratch;
     const bool made_here = step.kind == MountKind::filesystem || step.kind == MountKind::scratch;
     if (made_here && takes_label(step.type)) step.label = label;
     plan.steps.emplace_back(std::move(step));

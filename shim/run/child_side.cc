@@ -1,7 +1,6 @@
 #include "shim/run/child_side.h"
 
 #include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,10 +53,7 @@ void reset_signals() {
 Status become_root_in_user_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
   if (plan.find<plan::IdMaps>() == nullptr) return {};
   TRY(kernel.setresgid(0));
-  TRY(kernel.setresuid(0));
-  // The change of ids gave our own /proc files to the host's root: they are needed until the
-  // container stands.
-  return kernel.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  return kernel.setresuid(0);
 }
 
 }  // namespace casemate::run

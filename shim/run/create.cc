@@ -76,9 +76,9 @@ Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClie
       TRY(warden.hold_mount("dataset:" + dataset.id, holder.get()));
       return warden.acknowledged();
     };
-    OpenedDataset opened = TRY(open_dataset(
-        runtime, dataset, *admission.job, admission.image ? admission.image->signer : "",
-        admission.profile, admission.decision.spec, place));
+    OpenedDataset opened = TRY(open_dataset(runtime, dataset, *admission.job,
+                                            admission.image ? admission.image->signer : "",
+                                            admission.profile, admission.decision.spec, place));
     runtime.progress.done(dataset_line(opened.facts));
     staged.mounts[dataset.id] = std::move(opened.mount);
     staged.facts.push_back(std::move(opened.facts));

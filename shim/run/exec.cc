@@ -30,11 +30,14 @@ void end_child(ExecChild& child) {
 
 // A verified job gets its data by its dataset and its results by its own root: not by descriptors.
 Status check_preserved(const ExecRequest& request, const policy::Profile& profile) {
-  if (request.preserve_fds == 0) return {};
-  if (profile.image.level != policy::ImageLevel::none)
-    return denied("process.preserve-fds",
-                  "profile " + profile.name + " passes no descriptors to a job",
-                  "call the runtime without --preserve-fds");
+  if (request.preserve_fds == 0 || profile.image.level == policy::ImageLevel::none) return {};
+  return denied("process.preserve-fds",
+                "profile " + profile.name + " passes no descriptors to a job",
+                "call the runtime without --preserve-fds");
+}
+
+// Asked before anything is opened: what is not open by now would be a descriptor of ours.
+Status check_open(const ExecRequest& request) {
   for (int fd = 3; fd < 3 + request.preserve_fds; ++fd)
     if (::fcntl(fd, F_GETFD) < 0)
       return bad_input("process.preserve-fds",
@@ -115,12 +118,15 @@ Status launch_and_audit(Runtime& runtime, const ExecRequest& request, const Deci
 }
 
 Result<Exec> prepare_unaudited(Runtime& runtime, const ExecRequest& request) {
+  TRY(check_open(request));
   const ExecTarget target = TRY(find_exec_target(runtime, request.id, request.ignore_paused));
   const Decided decided = TRY(decide_and_compile(runtime, request, target));
   Exec exec;
   Status done = launch_and_audit(runtime, request, decided, target, exec);
   if (done) return exec;
   end_child(exec.child);
+  // Whatever failed last: the reason is that there is no container any more.
+  if (!init_lives(target)) return stopped_container(request.id);
   return std::unexpected(std::move(done.error()));
 }
 

@@ -125,6 +125,7 @@ Status clone_child(sys::Kernel& kernel, const ChildArguments& arguments, UniqueF
     TRY(pid.remember("pid"));
     TRY(kernel.setns(arguments.exec.target.init_pidfd.get(), CLONE_NEWPID));
   }
+  // In v2 it is born in the group; to move there would wait for the kernel's grace period.
   sys::Child cloned =
       TRY(kernel.clone3({.flags = 0, .cgroup_fd = arguments.exec.target.cgroup.v2_fd()}));
   if (cloned.pid == 0) {
@@ -171,6 +172,8 @@ Status launch_exec(sys::Kernel& kernel, const ExecArguments& arguments, ExecChil
   const auto cgroup_files = TRY(arguments.target.cgroup.open_for_self());
   const int flags = TRY(namespaces_to_join(kernel, arguments.target.init));
   TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+  if (::prctl(PR_GET_DUMPABLE) != 0)
+    return internal("readback.dumpable", "this process could be traced from the container");
   TRY(clone_child(kernel,
                   {.exec = arguments,
                    .join = flags,

@@ -7,15 +7,16 @@
 #include "shim/warden/journal.h"
 
 namespace casemate::run {
-namespace {
-
-using warden::ContainerDir;
 
 // Engines know these words from other runtimes.
-std::unexpected<Error> stopped(const std::string& id) {
+std::unexpected<Error> stopped_container(const std::string& id) {
   return bad_input("container.not-running", "cannot exec in a stopped container",
                    "the container " + id + " has ended");
 }
+
+namespace {
+
+using warden::ContainerDir;
 
 Result<warden::StateRecord> running_state(Runtime& runtime, ContainerDir& directory,
                                           const std::string& id) {
@@ -28,7 +29,7 @@ Result<warden::StateRecord> running_state(Runtime& runtime, ContainerDir& direct
     const bool alive = warden::process_alive(record->pid, record->pid_start_time);
     status = warden::oci_status(journalled, alive);
   }
-  if (status == "stopped") return stopped(id);
+  if (status == "stopped") return stopped_container(id);
   if (status == "running" || status == "created") return record;
   return bad_input("container.state",
                    "container " + id + " is " + std::string(status) + ", not running",
@@ -78,10 +79,10 @@ Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, boo
   const auto record = TRY(running_state(runtime, directory, id));
   // Its pidfd, opened between two looks at the start time.
   auto holdings = TRY(warden::load_holdings(runtime.kernel, directory.fd(), id));
-  if (!holdings.init || holdings.init_pid != record.pid) return stopped(id);
+  if (!holdings.init || holdings.init_pid != record.pid) return stopped_container(id);
   plan::Plan stored = TRY(load_applied_plan(directory, record));
   auto cgroup = cgroup_of(runtime.kernel, holdings);
-  if (!cgroup && !warden::pidfd_alive(holdings.init.get())) return stopped(id);
+  if (!cgroup && !warden::pidfd_alive(holdings.init.get())) return stopped_container(id);
   ExecTarget target{.init = holdings.init_pid,
                     .init_pidfd = std::move(holdings.init),
                     .profile = record.extra.value("profile", ""),

@@ -26,6 +26,8 @@ struct ExecTarget {
 // stored plan is not the one that was applied.
 Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, bool ignore_paused);
 
+std::unexpected<Error> stopped_container(const std::string& id);
+
 // Whether init still lives, by its pidfd.
 bool init_lives(const ExecTarget& target);
 

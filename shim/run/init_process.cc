@@ -17,9 +17,11 @@ namespace {
 constexpr std::size_t kMaxMessage = 64 << 10;
 
 // Nobody of the same user may look into init before it has become the container's program
-// (CVE-2016-9962).
-Status hide_self(sys::Kernel& kernel) {
-  return kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+// (CVE-2016-9962). In a user namespace only once the container is built: the change of ids gave
+// init's own /proc files to the host's root, and it needs them until then. Nobody else is in its
+// namespaces yet.
+Status hide_self(sys::Kernel& kernel, bool hidden = true) {
+  return kernel.prctl(PR_SET_DUMPABLE, hidden ? 0 : 1, 0, 0, 0);
 }
 
 Status join_namespaces(sys::Kernel& kernel, const std::vector<JoinedNamespace>& joined) {
@@ -44,7 +46,7 @@ Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
   reset_signals();
   TRY(kernel.setsid());
   TRY(become_root_in_user_namespace(kernel, arguments.plan));
-  if (arguments.plan.find<plan::IdMaps>() == nullptr) TRY(hide_self(kernel));
+  TRY(hide_self(kernel, arguments.plan.find<plan::IdMaps>() == nullptr));
   TRY(kernel.umask(0));
   if (arguments.plan.find<plan::Namespaces>()->makes(oci::NamespaceType::cgroup))
     TRY(kernel.unshare(CLONE_NEWCGROUP));
@@ -90,7 +92,8 @@ Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket,
     return internal("init.deadline", "the container's init did not finish in time",
                     "look for a hook, a mount or a console that does not answer");
   const std::string text = TRY(kernel.read(sync_socket, kMaxMessage));
-  if (text.empty()) return internal("init.died", "the container's init died while it was built");
+  if (text.empty())
+    return internal("init.died", "the container's process died while it was prepared");
   if (text[0] != 'E') return InitMessage{text[0], text.substr(1)};
   const Json error = TRY(parse_json(std::string_view(text).substr(1)));
   return std::unexpected(sys::error_from_json(error));

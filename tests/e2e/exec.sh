@@ -190,6 +190,8 @@ runtime exec --preserve-fds 2 box sh -c 'cat <&3; cat <&4; [ -e /proc/$$/fd/5 ] 
 expect_contains "$(cat "$W/fds")" 'only here and four' 'preserved descriptors'
 expect_contains "$(cat "$W/fds")" 'no five' 'a descriptor that was not to be preserved'
 refused_exec 2 process.preserve-fds --preserve-fds 3 box true 3</dev/null
+# None is open: what the runtime opens for itself later is not meant.
+for number in 1 2 4; do refused_exec 2 process.preserve-fds --preserve-fds "$number" box true 3>&- 4>&- 5>&- 6>&-; done
 
 step 'a terminal by console socket'
 "$W/console" "$W/console.sock" "$W/console.out" &
@@ -277,6 +279,37 @@ else
   expect_contains "$ERR" 'denied [' 'the pid namespace of the host'
 fi
 expect_same "$W/before" 'the shared pid namespace'
+
+step 'a user namespace and a time namespace of the container'
+site_config
+busybox_bundle "$W/mapped" sleep 600
+chown -R 100000:100000 "$W/mapped/rootfs"
+chmod 0711 "$W"
+# A user namespace's own init may not set its OOM score; exec sets it with the host's rights.
+jq 'del(.process.oomScoreAdj) | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}]
+  | .linux.namespaces += [{type: "user"}, {type: "time"}, {type: "cgroup"}] | .linux.timeOffsets = {boottime: {secs: 100000, nanosecs: 0}}
+  | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings' \
+  "$W/mapped/config.json" >"$W/config" && mv "$W/config" "$W/mapped/config.json"
+start mapped "$W/mapped"
+pid=$(runtime state mapped | jq -er .pid)
+jq '.process | .args = ["sleep", "600"] | .oomScoreAdj = 77' "$W/mapped/config.json" >"$W/process.json"
+expect_status 0 runtime exec --detach --pid-file "$W/one.pid" --process "$W/process.json" mapped
+inside=$(cat "$W/one.pid")
+for space in pid net mnt ipc uts cgroup user time; do
+  expect_eq "$(readlink "/proc/$inside/ns/$space")" "$(readlink "/proc/$pid/ns/$space")" "namespace $space"
+done
+[ "$(readlink /proc/self/ns/user)" != "$(readlink "/proc/$inside/ns/user")" ] || fail "the host's user namespace"
+expect_eq "$(awk '$1 == "Uid:" {print $2, $3, $4, $5}' "/proc/$inside/status")" '100000 100000 100000 100000' 'ids on the host'
+expect_eq "$(cat "/proc/$inside/oom_score_adj")" 77 'OOM score in a user namespace'
+expect_status 0 runtime exec -u 1000:1000 mapped id
+expect_eq "$OUT" 'uid=1000(job) gid=1000(job)' 'a user of the user namespace'
+expect_status 0 runtime exec -t mapped sh -c '[ -t 0 ] && echo terminal'
+expect_contains "$OUT" terminal 'a terminal in a user namespace'
+read -r uptime _ </proc/uptime
+expect_status 0 runtime exec mapped cat /proc/uptime
+[ "${OUT%%.*}" -ge $((${uptime%%.*} + 100000)) ] || fail "the clock is the host's: $OUT"
+expect_status 0 runtime delete --force mapped
+expect_same "$W/before" 'the user namespace'
 
 step 'a profile that allows no exec'
 jq '.name = "closed" | .exec.allowed = false' "$ROOT/profiles/baseline.json" >"$W/profiles/closed.json"

@@ -52,7 +52,7 @@ table() {
   awk -v table="k$1Options = " 'index($0, table) {on = 1} on {print} on && /};/ {exit}' \
     "$ROOT/shim/cli/command.cc" | grep -oE '"--[a-z0-9-]+"' | tr -d '"' || true
 }
-for command in Create Run Kill Delete List Ps Update Events Spec; do
+for command in Create Run Exec Kill Delete List Ps Update Events Spec; do
   name=${command,,}
   options=$(table "$command")
   expect_some "$options" "options of $name in shim/cli/command.cc"
@@ -68,7 +68,7 @@ for command in $commands; do
 done
 
 step 'what casemate(8) calls not built is refused with exit code 4'
-for command in exec checkpoint restore; do
+for command in checkpoint restore; do
   has "$casemate_page" "$command" 'casemate(8)'
   expect_status 4 "$RUNTIME" "$command" some-id
   expect_contains "$ERR" "[command.$command]" 'the rule'

@@ -32,6 +32,7 @@ expect_eq "$(printf 'to the program' | "$PODMAN" exec -i executing cat)" 'to the
 expect_status 0 timeout 30 script -qec "$PODMAN exec -t executing sh -c '[ -t 0 ] && echo terminal'" /dev/null
 expect_contains "$OUT" terminal 'exec -t'
 expect_status 0 "$PODMAN" rm --force --time 0 executing
+expect_status 0 podman_run --rm busybox:e2e true  # podman leaves its own storage mounted after rm --force
 expect_same "$W/before" 'exec'
 
 step 'detached: logs, stop, rm'

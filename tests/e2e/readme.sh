@@ -48,9 +48,9 @@ cp -- "$BIN"/{casemate,casemate-warden,casemate-verify,casemate-unseal,casectl} 
 SITE=$W
 site_keys
 
-step 'try it: the demo has a test of its own, and this is part of the other'
-for command in scripts/demo scripts/test; do
-  [ -x "$ROOT/$command" ] || fail "no $command"
+step 'try it: the demo has a test of its own, this is part of another, and of its long form the third'
+for command in scripts/demo scripts/test 'scripts/vm test'; do
+  [ -x "$ROOT/${command%% *}" ] || fail "no $command"
   sed -i "\,^$command\$,d" "$W/left"
 done
 

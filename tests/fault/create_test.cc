@@ -17,8 +17,8 @@
 #include <thread>
 
 #include "shim/run/lifecycle.h"
-#include "shim/sys/intercepting_kernel.h"
 #include "shim/sys/real_kernel.h"
+#include "tests/fault/faults.h"
 
 namespace casemate {
 namespace {
@@ -75,46 +75,6 @@ std::string mountinfo() {
   std::ifstream file("/proc/self/mountinfo");
   return {std::istreambuf_iterator<char>(file), {}};
 }
-
-// The two processes whose calls are numbered: create itself, and init from clone3 to exec.
-enum Who { parent, init };
-
-// What both know of the other: in memory that survives the fork.
-struct Calls {
-  static constexpr std::size_t kMost = 1024;
-  struct {
-    std::size_t made;
-    char names[kMost][96];
-  } of[2];
-};
-
-// One call of one of them fails, or claims success and does nothing.
-class FaultyCreate final : public sys::InterceptingKernel {
- public:
-  struct Fault {
-    Who who = parent;
-    std::size_t number = 0;  // 0: none
-    Verdict verdict;
-  };
-  FaultyCreate(sys::Kernel& inner, Calls& calls, Fault fault)
-      : InterceptingKernel(inner), calls_(calls), fault_(fault) {
-    calls_ = {};
-  }
-  Verdict decide(std::string_view call, const std::string& arguments) override {
-    const Who who = ::getpid() == parent_ ? parent : init;
-    const std::size_t number = ++calls_.of[who].made;
-    if (number < Calls::kMost)
-      std::snprintf(calls_.of[who].names[number], sizeof *calls_.of[who].names,
-                    "%s call %zu: %s %s", who == parent ? "parent" : "init", number,
-                    std::string(call).c_str(), arguments.c_str());
-    return who == fault_.who && number == fault_.number ? fault_.verdict : Verdict{};
-  }
-
- private:
-  Calls& calls_;
-  const Fault fault_;
-  const pid_t parent_ = ::getpid();
-};
 
 class CreateFaults : public ::testing::Test {
  protected:
@@ -193,12 +153,12 @@ class CreateFaults : public ::testing::Test {
 
   // One create in a process of its own (a fault must not reach the next one), which is killed when
   // it waits for something that never comes. True: it succeeded.
-  bool attempt(FaultyCreate::Fault fault) const {
+  bool attempt(FaultyKernelOfTwo::Fault fault) const {
     const pid_t child = ::fork();
     if (child == 0) {
       ::alarm(kPatienceSeconds);
       sys::RealKernel real;
-      FaultyCreate kernel(real, *calls_, fault);
+      FaultyKernelOfTwo kernel(real, *calls_, fault);
       const Status done = create(kernel);
       if (!done) write_file(home_ / "error", done.error().message());
       ::_exit(done ? 0 : 1);

@@ -112,8 +112,6 @@ TEST(Compile, AJobsTmpfsIsScratch) {
   using enum MountKind;
   EXPECT_EQ(kinds(1 << 20), (std::vector{scratch, filesystem}));
   EXPECT_EQ(kinds(0), (std::vector{filesystem, filesystem}));
-  spec.linux.uid_mappings = {{.container_id = 0, .host_id = 1000, .size = 1}};
-  EXPECT_EQ(kinds(1 << 20), (std::vector{filesystem, filesystem}));
 }
 
 TEST(Compile, BadMountOptionsAreNamed) {

@@ -1,0 +1,55 @@
+// Faults for the calls of a command and of the child that it clones, one at a time.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "shim/sys/intercepting_kernel.h"
+
+namespace casemate {
+
+// The two processes whose calls are numbered: the command itself, and its child from clone3 to
+// exec.
+enum Who { parent, init };
+
+// What both know of the other: in memory that survives the fork.
+struct Calls {
+  static constexpr std::size_t kMost = 1024;
+  struct {
+    std::size_t made;
+    char names[kMost][96];
+  } of[2];
+};
+
+// One call of one of them fails, or claims success and does nothing.
+class FaultyKernelOfTwo final : public sys::InterceptingKernel {
+ public:
+  struct Fault {
+    Who who = parent;
+    std::size_t number = 0;  // 0: none
+    Verdict verdict;
+  };
+  FaultyKernelOfTwo(sys::Kernel& inner, Calls& calls, Fault fault)
+      : InterceptingKernel(inner), calls_(calls), fault_(fault) {
+    calls_ = {};
+  }
+  Verdict decide(std::string_view call, const std::string& arguments) override {
+    const Who who = ::getpid() == parent_ ? parent : init;
+    const std::size_t number = ++calls_.of[who].made;
+    if (number < Calls::kMost)
+      std::snprintf(calls_.of[who].names[number], sizeof *calls_.of[who].names,
+                    "%s call %zu: %s %s", who == parent ? "parent" : "init", number,
+                    std::string(call).c_str(), arguments.c_str());
+    return who == fault_.who && number == fault_.number ? fault_.verdict : Verdict{};
+  }
+
+ private:
+  Calls& calls_;
+  const Fault fault_;
+  const pid_t parent_ = ::getpid();
+};
+
+}  // namespace casemate

@@ -2,6 +2,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -24,6 +25,11 @@ Status become_warden(sys::Kernel& kernel, const std::string& program, int socket
   const UniqueFd null = TRY(kernel.openat2(AT_FDCWD, "/dev/null", how));
   for (int fd = 0; fd < kWardenSocket; ++fd) TRY(kernel.dup2(null.get(), fd));
   TRY(kernel.dup2(above, kWardenSocket));
+  // Over any other socket it would wait for ever.
+  struct stat wanted{}, found{};
+  if (::fstat(above, &wanted) != 0 || ::fstat(kWardenSocket, &found) != 0 ||
+      wanted.st_ino != found.st_ino)
+    return internal("readback.descriptor", "the warden's socket is not where it looks for it");
   TRY(kernel.close_range(kWardenSocket + 1, ~0U, CLOSE_RANGE_CLOEXEC));
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
   sigset_t none;

@@ -61,7 +61,9 @@ Result<Step> load_label(JsonObject object) {
   return SetLabel{TRY(object.get<std::string>("process"))};
 }
 
-Result<Step> load_no_new_privileges(JsonObject) {
+Result<Step> load_no_new_privileges(JsonObject object) {
+  object.take("step");  // it says all there is
+  TRY(object.done());
   return NoNewPrivileges{};
 }
 

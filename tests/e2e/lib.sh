@@ -24,7 +24,9 @@ E2E_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 RUNTIME=$(command -v "${RUNTIME:-$BIN/casemate}") || die "no runtime at ${RUNTIME:-$BIN/casemate}"
 CASECTL=$BIN/casectl
-export RUNTIME
+# script(1) runs its commands by $SHELL; ours are exported functions, which only bash knows.
+SHELL=/bin/bash
+export RUNTIME SHELL
 
 if [ "${CASEMATE_E2E_INSIDE:-}" != 1 ]; then
   require_root
@@ -70,6 +72,8 @@ end_leftovers() {
 e2e_begin() {
   local folder
   trap e2e_cleanup EXIT
+  # A command that fails without `fail` ends the test (errexit): say which.
+  trap 'printf "FAIL %s: line %s: %s\n" "$E2E_TEST" "$LINENO" "$BASH_COMMAND" >&2' ERR
   ip link set lo up
   # The machine's own daemons and state are not ours to see or to touch.
   for folder in /run /dev/shm /tmp /var/lib/casemate; do

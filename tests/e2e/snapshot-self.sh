@@ -32,7 +32,8 @@ kill "$!"
 wait "$!" 2>/dev/null || true
 
 step 'a cgroup'
-cgroup=$(all_cgroups | head -1)/e2e-residue.$RANDOM
+hierarchies=$(all_cgroups)
+cgroup=${hierarchies%%$'\n'*}/e2e-residue.$RANDOM
 mkdir "$cgroup"
 sees 'a cgroup'
 rmdir "$cgroup"

@@ -17,6 +17,7 @@
 #include "hooks/dataset/data_mount.h"
 #include "shim/fs/host_file.h"
 #include "shim/fs/wipe.h"
+#include "shim/sys/inherited.h"
 
 namespace casemate::dataset {
 namespace {
@@ -52,19 +53,6 @@ Status harden(sys::Kernel& kernel) {
   return {};
 }
 
-// Closes everything from descriptor 3 on that is not in `keep`: the socket to the runtime above
-// all.
-Status keep_only(sys::Kernel& kernel, std::vector<int> keep) {
-  std::sort(keep.begin(), keep.end());
-  unsigned from = 3;
-  for (const int fd : keep) {
-    const auto number = static_cast<unsigned>(fd);
-    if (number > from) TRY(kernel.close_range(from, number - 1, 0));
-    from = std::max(from, number + 1);
-  }
-  return kernel.close_range(from, ~0U, 0);
-}
-
 // Becomes the job's user, inside the empty mount, with nothing but what it needs.
 Status lock_in(sys::Kernel& kernel, const UnsealRequest& request, int directory, pid_t parent) {
   // Before the root goes away and the filter comes. OpenSSL reads no configuration.
@@ -97,7 +85,7 @@ struct Work {
 Result<Json> inner(sys::Kernel& kernel, const Work& work, int socket, pid_t parent) {
   std::vector<int> keep = {work.sealed, work.directory, socket};
   for (const auto& key : work.keys) keep.push_back(key.get());
-  TRY(keep_only(kernel, std::move(keep)));
+  TRY(sys::close_all_but(kernel, std::move(keep)));
   TRY(lock_in(kernel, work.request, work.directory, parent));
   return unseal_into(work.request, work.sealed, work.keys, work.directory, work.available);
 }

@@ -26,14 +26,14 @@ vm_build() {
   if vm_fresh "$VM_DIR/stamp" "$key"; then return 0; fi
   packages_install "${VM_HOST_PACKAGES[@]}"
   if ! vm_fresh "$VM_DIR/packages.stamp" "$packages"; then vm_packages "$packages"; fi
-  rm -rf -- "$VM_DIR/work" "$VM_DIR/stamp"
-  mkdir -p "$VM_DIR/work"
-  cp -a -- "$VM_DIR/packages/root" "$VM_DIR/work/root"
+  rm -rf -- "$VM_DIR/stage" "$VM_DIR/stamp"
+  mkdir -p "$VM_DIR/stage"
+  cp -a -- "$VM_DIR/packages/root" "$VM_DIR/stage/root"
   VM_MODULES=$(echo "$VM_DIR"/packages/linux-image/lib/modules/*)
-  vm_policy "$VM_DIR/work/root"
-  vm_image "$VM_DIR/work/root"
-  vm_initramfs "$VM_DIR/work/initramfs"
-  rm -rf -- "$VM_DIR/work"
+  vm_policy "$VM_DIR/stage/root"
+  vm_image "$VM_DIR/stage/root"
+  vm_initramfs "$VM_DIR/stage/initramfs"
+  rm -rf -- "$VM_DIR/stage"
   printf '%s' "$key" >"$VM_DIR/stamp"
 }
 
@@ -81,7 +81,7 @@ vm_root() {
 
 # Debian's binary policy leaves the container module out; its sources have it.
 vm_policy() {
-  local root=$1 build=$VM_DIR/work/policy
+  local root=$1 build=$VM_DIR/stage/policy
   mkdir -p "$build/source"
   tar --zstd -xf "$VM_DIR/packages/selinux-policy-src/usr/src/selinux-policy-src.tar.zst" -C "$build/source"
   find "$build/source" \( -name container.te -o -name container.fc \) -exec cp -t "$build" {} +

@@ -30,7 +30,7 @@ Result<int> ps_command(run::Runtime& runtime, const Args& args) {
     return 0;
   }
   const std::vector<std::string> options(words.begin() + 1, words.end());
-  std::fputs(TRY(run::process_table(pids, options)).c_str(), stdout);
+  std::fputs(TRY(run::process_table(runtime.kernel, pids, options)).c_str(), stdout);
   return 0;
 }
 

@@ -1,16 +1,10 @@
 #include "shim/run/update.h"
 
-#include <cstdio>
-
 #include "shim/cli/command.h"
 #include "shim/run/limit_request.h"
 
 namespace casemate::cli {
 namespace {
-
-void warn(const std::string& text) {
-  std::fprintf(stderr, "casemate: warning: %s\n", text.c_str());
-}
 
 // With a document of resources, the other options say nothing; so runc has it.
 Result<oci::Resources> asked_for(run::Runtime& runtime, const Args& args) {
@@ -31,13 +25,13 @@ Result<int> update_command(run::Runtime& runtime, const Args& args) {
     }
   const oci::Resources asked = TRY(asked_for(runtime, args));
   if (asked.memory.kernel.value_or(0) != 0 || asked.memory.kernel_tcp.value_or(0) != 0)
-    warn("kernel memory settings are ignored");
+    run::warn("kernel memory settings are ignored");
   const policy::Decision decision = TRY(run::update(runtime, args.positional()[0], asked));
   for (const policy::Finding& finding : decision.findings) {
     if (finding.outcome == policy::Outcome::keep) continue;
-    warn(std::string(policy::to_string(finding.outcome)) + " [" + finding.rule +
-         "]: " + printable(finding.asked) + "; profile " + decision.profile + " has " +
-         printable(finding.bound));
+    run::warn(std::string(policy::to_string(finding.outcome)) + " [" + finding.rule +
+              "]: " + printable(finding.asked) + "; profile " + decision.profile + " has " +
+              printable(finding.bound));
   }
   return 0;
 }

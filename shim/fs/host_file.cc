@@ -28,21 +28,26 @@ Result<OpenFile> open_regular(sys::Kernel& kernel, int dir, const std::string& n
   return file;
 }
 
+constexpr std::size_t kPart = 65536;
+
+std::unexpected<Error> too_large(const std::string& name, std::size_t limit) {
+  return bad_input("host.file-size",
+                   "\"" + name + "\" is larger than " + std::to_string(limit) + " bytes");
+}
+
 Result<std::string> read_open(sys::Kernel& kernel, const OpenFile& file, const std::string& name,
                               std::size_t limit) {
-  constexpr std::size_t kPart = 65536;
   const auto size = static_cast<std::size_t>(file.facts.st_size);
+  // procfs and cgroupfs give no size; there the whole text is asked for at once.
+  if (size == 0) return read_to_end(kernel, file.fd.get(), name, limit);
   std::string text;
   while (text.size() <= limit && size <= limit) {
-    // procfs and cgroupfs give no size; there the whole text is asked for at once.
     const std::size_t rest = text.size() < size ? size - text.size() : 0;
-    const std::size_t wanted = size == 0 ? kPart : std::min(rest + 1, kPart);
-    const std::string part = TRY(kernel.read(file.fd.get(), wanted));
+    const std::string part = TRY(kernel.read(file.fd.get(), std::min(rest + 1, kPart)));
     if (part.empty()) return text;
     text += part;
   }
-  return bad_input("host.file-size",
-                   "\"" + name + "\" is larger than " + std::to_string(limit) + " bytes");
+  return too_large(name, limit);
 }
 
 Result<std::string> temporary_name(const std::string& name) {
@@ -113,6 +118,17 @@ Result<std::string> read_file_at(sys::Kernel& kernel, int dir, const std::string
                                  std::size_t limit) {
   const OpenFile file = TRY(open_regular(kernel, dir, name));
   return read_open(kernel, file, name, limit);
+}
+
+Result<std::string> read_to_end(sys::Kernel& kernel, int fd, const std::string& name,
+                                std::size_t limit) {
+  std::string text;
+  while (text.size() <= limit) {
+    const std::string part = TRY(kernel.read(fd, kPart));
+    if (part.empty()) return text;
+    text += part;
+  }
+  return too_large(name, limit);
 }
 
 Result<std::string> read_trusted_file(sys::Kernel& kernel, const std::string& path,

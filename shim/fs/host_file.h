@@ -16,6 +16,10 @@ namespace casemate::fs {
 Result<std::string> read_file(sys::Kernel& kernel, const std::string& path, std::size_t limit);
 Result<std::string> read_file_at(sys::Kernel& kernel, int dir, const std::string& name,
                                  std::size_t limit);
+// A pipe, a terminal or another stream until its end; bad_input "host.file-size" beyond `limit`
+// bytes. `name` is for the error.
+Result<std::string> read_to_end(sys::Kernel& kernel, int fd, const std::string& name,
+                                std::size_t limit);
 // As read_file, and refuses (denied "host.file-owner") a file that another user than root owns or
 // that group or others may write: for profiles, trust and rules.
 Result<std::string> read_trusted_file(sys::Kernel& kernel, const std::string& path,

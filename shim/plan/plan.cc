@@ -282,7 +282,11 @@ Json Plan::to_json() const {
 }
 
 std::string Plan::digest() const {
-  return "sha256:" + sha256_hex(dump(to_json()));
+  return digest_of(dump(to_json()));
+}
+
+std::string digest_of(std::string_view text) {
+  return "sha256:" + sha256_hex(text);
 }
 
 }  // namespace casemate::plan

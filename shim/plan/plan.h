@@ -141,7 +141,7 @@ struct Plan {
   std::vector<Step> steps;
 
   Json to_json() const;
-  std::string digest() const;  // "sha256:…" of the compact JSON
+  std::string digest() const;  // digest_of() its compact JSON
   // The only step of its type, or nullptr.
   template <class S>
   const S* find() const {
@@ -150,5 +150,8 @@ struct Plan {
     return nullptr;
   }
 };
+
+// "sha256:…" of the text of a stored plan: the compact JSON of to_json().
+std::string digest_of(std::string_view text);
 
 }  // namespace casemate::plan

@@ -8,6 +8,7 @@
 #include "shim/run/hook_digest.h"
 #include "shim/run/host_facts.h"
 #include "shim/run/job_source.h"
+#include "shim/run/preserved_fds.h"
 
 namespace casemate::run {
 namespace {
@@ -64,16 +65,6 @@ Status verify_rootfs(Runtime& runtime, const oci::Spec& spec, Admission& admissi
   return {};
 }
 
-// A verified job gets its data by its dataset and its results by its own root: not by descriptors.
-Status check_preserved(const Admission& admission) {
-  if (admission.request.preserve_fds == 0 ||
-      admission.profile.image.level == policy::ImageLevel::none)
-    return {};
-  return denied("process.preserve-fds",
-                "profile " + admission.profile.name + " passes no descriptors to a job",
-                "call the runtime without --preserve-fds");
-}
-
 // What the dataset's mount cannot keep out of swap must not be opened on a host that swaps.
 Status check_swap(const Admission& admission, const policy::HostFacts& host) {
   const bool data = admission.job && !admission.job->request.datasets.empty();
@@ -112,7 +103,7 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   TRY(write_labels_canonically(admission.decision.spec));
   TRY(check_hook_digests(runtime, admission.decision.spec, admission.paths));
   TRY(refuse_unserved(admission));
-  TRY(check_preserved(admission));
+  TRY(check_preserved_allowed(admission.request.preserve_fds, admission.profile));
   TRY(check_swap(admission, host));
 
   plan::Inputs inputs;
@@ -127,7 +118,8 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   inputs.selinux_enabled = host.selinux;
   inputs.resolved = std::move(context.resolved);
   admission.plan = TRY(plan::compile(admission.decision.spec, inputs));
-  admission.plan_digest = admission.plan.digest();
+  admission.plan_text = dump(admission.plan.to_json());
+  admission.plan_digest = plan::digest_of(admission.plan_text);
   return {};
 }
 

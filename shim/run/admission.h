@@ -34,7 +34,8 @@ struct Admission {
   std::optional<VerifiedJob> job;
   std::optional<VerifiedImage> image;
   plan::Plan plan;
-  std::string plan_digest;  // of the plan; computed once, its text is long
+  std::string plan_text;    // as it is stored
+  std::string plan_digest;  // plan::digest_of() it
   apply::HostPaths paths;
   std::vector<cgroup::Hierarchy> hierarchies;
 

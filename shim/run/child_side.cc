@@ -1,10 +1,6 @@
 #include "shim/run/child_side.h"
 
-#include <signal.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cstdint>
 
 #include "shim/base/json.h"
 #include "shim/sys/helper.h"
@@ -26,27 +22,6 @@ void fail(sys::Kernel& kernel, int socket, const Error& error) {
 Status wait_for_go(sys::Kernel& kernel, int socket) {
   if (TRY(kernel.read(socket, 16)) == "g") return {};
   return internal("init.abandoned", "nobody waits for this container any more");
-}
-
-// Everything that came with the fork and is not listed goes: lock files, the warden's socket, what
-// the caller of the runtime leaked (CVE-2024-21626).
-Status close_others(sys::Kernel& kernel, std::vector<int> keep) {
-  std::sort(keep.begin(), keep.end());
-  unsigned first = 3;
-  for (const int fd : keep) {
-    const auto number = static_cast<unsigned>(fd);
-    if (number > first) TRY(kernel.close_range(first, number - 1, 0));
-    first = std::max(first, number + 1);
-  }
-  return kernel.close_range(first, ~0U, 0);
-}
-
-// The engine's signal mask and ignored signals are not the container's.
-void reset_signals() {
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
 }
 
 // The first user of a new user namespace has no id until the parent has written the maps.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "shim/base/result.h"
 #include "shim/plan/plan.h"
@@ -18,9 +17,6 @@ Status say(sys::Kernel& kernel, int socket, char kind, const std::string& text);
 // internal "init.abandoned" when the other end is closed instead.
 Status wait_for_go(sys::Kernel& kernel, int socket);
 
-// Everything from 3 on that is not in `keep`.
-Status close_others(sys::Kernel& kernel, std::vector<int> keep);
-void reset_signals();
 // Nothing without a user namespace in the plan.
 Status become_root_in_user_namespace(sys::Kernel& kernel, const plan::Plan& plan);
 

@@ -40,11 +40,16 @@ Result<ContainerDir> find_container(Runtime& runtime, const std::string& id) {
   return ContainerDir::open(runtime.kernel, runtime.config.paths.state, runtime.settings.root, id);
 }
 
-Result<Json> state_of(Runtime& runtime, ContainerDir& directory) {
-  const warden::StateRecord record = TRY(directory.load_state());
+Result<std::string> status_by(Runtime& runtime, ContainerDir& directory,
+                              const warden::StateRecord& record) {
   const warden::State journalled = TRY(warden::journal_state(runtime.kernel, directory.fd()));
   const bool alive = warden::process_alive(record.pid, record.pid_start_time);
-  std::string_view status = warden::oci_status(journalled, alive);
+  return std::string(warden::oci_status(journalled, alive));
+}
+
+Result<Json> state_of(Runtime& runtime, ContainerDir& directory) {
+  const warden::StateRecord record = TRY(directory.load_state());
+  std::string status = TRY(status_by(runtime, directory, record));
   // One whose control group is being removed is on its way to "stopped".
   const bool may_be_paused = status == "created" || status == "running";
   if (may_be_paused && is_frozen(runtime, directory).value_or(false)) status = "paused";

@@ -14,6 +14,10 @@ namespace casemate::run {
 // bad_input "container.unknown" when there is none under this --root.
 Result<warden::ContainerDir> find_container(Runtime& runtime, const std::string& id);
 
+// creating, created, running or stopped: whether a living one is paused is not looked at.
+Result<std::string> status_by(Runtime& runtime, warden::ContainerDir& directory,
+                              const warden::StateRecord& record);
+
 // The OCI state; its status is creating, created, running, paused or stopped.
 Result<Json> state_of(Runtime& runtime, warden::ContainerDir& directory);
 

@@ -14,6 +14,7 @@
 #include "shim/run/late_hooks.h"
 #include "shim/run/launch.h"
 #include "shim/run/lifecycle.h"
+#include "shim/run/preserved_fds.h"
 #include "shim/warden/harden.h"
 #include "shim/warden/journal.h"
 
@@ -23,16 +24,6 @@ namespace {
 using std::chrono::milliseconds;
 using warden::ContainerDir;
 using warden::WardenClient;
-
-// The caller asked for 3 to 3 + n - 1: what is not open would later be somebody else's descriptor.
-Status check_preserved(const CreateRequest& request) {
-  for (int fd = 3; fd < 3 + request.preserve_fds; ++fd)
-    if (::fcntl(fd, F_GETFD) < 0)
-      return bad_input("process.preserve-fds",
-                       "descriptor " + std::to_string(fd) + " of --preserve-fds is not open",
-                       "pass as many descriptors as the option says");
-  return {};
-}
 
 struct Staged {
   std::map<std::string, UniqueFd> mounts;
@@ -195,7 +186,7 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
       TRY(stage_mounts(runtime, admission, cgroup, std::move(staged), warden));
   Launched launched =
       TRY(launch(runtime, admission, std::move(prepared), cgroup, directory, warden, pid));
-  TRY(directory.save_plan(admission.plan.to_json()));
+  TRY(directory.save_plan(admission.plan_text));
   TRY(directory.save_state(state_record(admission, warden, launched.pid)));
   TRY(audit(runtime, "create.allow", admission.request.id,
             allow_facts(admission, runtime.settings)));
@@ -245,7 +236,7 @@ std::string facts_line(const Admission& admission) {
 
 Result<Created> create_audited(Runtime& runtime, const CreateRequest& request) {
   TRY(warden::check_id(request.id));
-  TRY(check_preserved(request));
+  TRY(check_preserved_open(request.preserve_fds));
   auto hierarchies = TRY(cgroup::read_hierarchies(runtime.kernel));
   WardenClient warden = TRY(spawn_warden(runtime, hierarchies));
   auto admission = admit(runtime, request, std::move(hierarchies));

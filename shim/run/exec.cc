@@ -13,6 +13,7 @@
 #include "shim/run/admission.h"
 #include "shim/run/console.h"
 #include "shim/run/host_facts.h"
+#include "shim/run/preserved_fds.h"
 
 namespace casemate::run {
 namespace {
@@ -26,24 +27,6 @@ void end_child(ExecChild& child) {
   pollfd ended{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
   if (::poll(&ended, 1, kPatienceMs) > 0) static_cast<void>(::waitpid(child.pid, nullptr, 0));
   child = ExecChild{};
-}
-
-// A verified job gets its data by its dataset and its results by its own root: not by descriptors.
-Status check_preserved(const ExecRequest& request, const policy::Profile& profile) {
-  if (request.preserve_fds == 0 || profile.image.level == policy::ImageLevel::none) return {};
-  return denied("process.preserve-fds",
-                "profile " + profile.name + " passes no descriptors to a job",
-                "call the runtime without --preserve-fds");
-}
-
-// Asked before anything is opened: what is not open by now would be a descriptor of ours.
-Status check_open(const ExecRequest& request) {
-  for (int fd = 3; fd < 3 + request.preserve_fds; ++fd)
-    if (::fcntl(fd, F_GETFD) < 0)
-      return bad_input("process.preserve-fds",
-                       "descriptor " + std::to_string(fd) + " of --preserve-fds is not open",
-                       "pass as many descriptors as the option says");
-  return {};
 }
 
 struct Decided {
@@ -61,7 +44,7 @@ Result<Decided> decide_and_compile(Runtime& runtime, const ExecRequest& request,
   out.profile_digest = loaded.digest;
   out.decision = policy::decide_exec(asked, target.spec, loaded.profile, host, {});
   if (out.decision.denied) return std::unexpected(policy::refusal(out.decision));
-  TRY(check_preserved(request, loaded.profile));
+  TRY(check_preserved_allowed(request.preserve_fds, loaded.profile));
   const plan::ExecInputs inputs{.id = request.id,
                                 .namespaces = "/proc/" + std::to_string(target.init) + "/ns/",
                                 .selinux_enabled = host.selinux};
@@ -118,7 +101,7 @@ Status launch_and_audit(Runtime& runtime, const ExecRequest& request, const Deci
 }
 
 Result<Exec> prepare_unaudited(Runtime& runtime, const ExecRequest& request) {
-  TRY(check_open(request));
+  TRY(check_preserved_open(request.preserve_fds));
   const ExecTarget target = TRY(find_exec_target(runtime, request.id, request.ignore_paused));
   const Decided decided = TRY(decide_and_compile(runtime, request, target));
   Exec exec;

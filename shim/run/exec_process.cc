@@ -16,6 +16,8 @@
 #include "shim/run/child_namespace.h"
 #include "shim/run/child_side.h"
 #include "shim/run/init_process.h"
+#include "shim/run/preserved_fds.h"
+#include "shim/sys/inherited.h"
 
 namespace casemate::run {
 namespace {
@@ -47,8 +49,8 @@ Result<int> namespaces_to_join(sys::Kernel& kernel, pid_t init) {
 }
 
 std::vector<int> kept(int sync_socket, int preserve_fds) {
-  std::vector<int> keep = {sync_socket};
-  for (int fd = 3; fd < 3 + preserve_fds; ++fd) keep.push_back(fd);
+  std::vector<int> keep = preserved_fds(preserve_fds);
+  keep.push_back(sync_socket);
   return keep;
 }
 
@@ -64,7 +66,7 @@ Status close_first(sys::Kernel& kernel, const ChildArguments& arguments) {
   keep.push_back(arguments.exec.target.init_pidfd.get());
   if (arguments.exec.console_socket >= 0) keep.push_back(arguments.exec.console_socket);
   for (const UniqueFd& file : arguments.cgroup_files) keep.push_back(file.get());
-  return close_others(kernel, std::move(keep));
+  return sys::close_all_but(kernel, std::move(keep));
 }
 
 // By init's pidfd, all at once: they are one process' namespaces. The user namespace comes last,
@@ -89,7 +91,7 @@ Status check_inside() {
 
 Status become_the_process(sys::Kernel& kernel, const ChildArguments& arguments,
                           apply::InitContext& before, apply::InitContext& context) {
-  reset_signals();
+  sys::reset_signals();
   TRY(close_first(kernel, arguments));
   TRY(cgroup::Cgroup::join_self(kernel, arguments.cgroup_files));
   TRY(kernel.setsid());
@@ -99,7 +101,7 @@ Status become_the_process(sys::Kernel& kernel, const ChildArguments& arguments,
   context.proc = std::move(before.proc);
   TRY(apply::build_container(context));
   TRY(check_inside());
-  TRY(close_others(kernel, kept(arguments.sync_socket, arguments.exec.preserve_fds)));
+  TRY(sys::close_all_but(kernel, kept(arguments.sync_socket, arguments.exec.preserve_fds)));
   TRY(apply::confine_init(context));
   return say(kernel, arguments.sync_socket, 'R', {});
 }

@@ -1,10 +1,8 @@
 #include "shim/run/exec_target.h"
 
-#include "shim/base/encoding.h"
 #include "shim/plan/stored.h"
-#include "shim/warden/container_dir.h"
+#include "shim/run/container.h"
 #include "shim/warden/holdings.h"
-#include "shim/warden/journal.h"
 
 namespace casemate::run {
 
@@ -18,42 +16,23 @@ namespace {
 
 using warden::ContainerDir;
 
-Result<warden::StateRecord> running_state(Runtime& runtime, ContainerDir& directory,
-                                          const std::string& id) {
+Result<warden::StateRecord> running_state(Runtime& runtime, ContainerDir& directory) {
   auto record = directory.load_state();
   const bool unmade = !record && record.error().sys_errno == ENOENT;
-  if (!record && !unmade) return record;
-  std::string_view status = "creating";
-  if (record) {
-    const auto journalled = TRY(warden::journal_state(runtime.kernel, directory.fd()));
-    const bool alive = warden::process_alive(record->pid, record->pid_start_time);
-    status = warden::oci_status(journalled, alive);
-  }
-  if (status == "stopped") return stopped_container(id);
-  if (status == "running" || status == "created") return record;
-  return bad_input("container.state",
-                   "container " + id + " is " + std::string(status) + ", not running",
-                   "see `casemate state " + id + "`");
+  if (unmade) return wrong_state(directory.id(), "creating", "running");
+  if (!record) return record;
+  const std::string status = TRY(status_by(runtime, directory, *record));
+  if (status == "stopped") return stopped_container(directory.id());
+  if (status == "creating") return wrong_state(directory.id(), status, "running");
+  return record;
 }
 
 Result<plan::Plan> load_applied_plan(ContainerDir& directory, const warden::StateRecord& record) {
-  const Json json = TRY(directory.load_plan());
-  if ("sha256:" + sha256_hex(dump(json)) != record.plan_digest)
+  const std::string text = TRY(directory.load_plan());
+  if (plan::digest_of(text) != record.plan_digest)
     return internal("plan.stored", "plan.json is not the plan that was applied",
                     "the container's plan.json was changed; end the container");
-  return plan::load_process_steps(json);
-}
-
-// Of all groups that the warden holds, the one in which init is.
-Result<cgroup::Cgroup> cgroup_of(sys::Kernel& kernel, const warden::Holdings& holdings) {
-  Error last = internal("cgroup.gone", "the container's control group is not known").error();
-  for (const warden::HeldCgroup& held : holdings.cgroups) {
-    auto cgroup = TRY(cgroup::Cgroup::from_json(kernel, held.saved));
-    const Status member = cgroup.check_member(holdings.init_pid);
-    if (member) return cgroup;
-    last = member.error();
-  }
-  return std::unexpected(std::move(last));
+  return plan::load_process_steps(TRY(parse_json(text)));
 }
 
 // A process that joins a frozen group stops in the middle of joining.
@@ -74,14 +53,13 @@ bool init_lives(const ExecTarget& target) {
 }
 
 Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, bool ignore_paused) {
-  ContainerDir directory = TRY(
-      ContainerDir::open(runtime.kernel, runtime.config.paths.state, runtime.settings.root, id));
-  const auto record = TRY(running_state(runtime, directory, id));
+  ContainerDir directory = TRY(find_container(runtime, id));
+  const auto record = TRY(running_state(runtime, directory));
   // Its pidfd, opened between two looks at the start time.
   auto holdings = TRY(warden::load_holdings(runtime.kernel, directory.fd(), id));
   if (!holdings.init || holdings.init_pid != record.pid) return stopped_container(id);
   plan::Plan stored = TRY(load_applied_plan(directory, record));
-  auto cgroup = cgroup_of(runtime.kernel, holdings);
+  auto cgroup = cgroup_of(runtime, directory);
   if (!cgroup && !warden::pidfd_alive(holdings.init.get())) return stopped_container(id);
   ExecTarget target{.init = holdings.init_pid,
                     .init_pidfd = std::move(holdings.init),

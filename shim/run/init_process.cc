@@ -9,7 +9,9 @@
 #include "shim/cgroup/cgroup.h"
 #include "shim/plan/names.h"
 #include "shim/run/child_side.h"
+#include "shim/run/preserved_fds.h"
 #include "shim/sys/helper.h"
+#include "shim/sys/inherited.h"
 
 namespace casemate::run {
 namespace {
@@ -31,8 +33,8 @@ Status join_namespaces(sys::Kernel& kernel, const std::vector<JoinedNamespace>& 
 }
 
 std::vector<int> kept_descriptors(const InitArguments& arguments) {
-  std::vector<int> keep = {arguments.sync_socket, arguments.start_socket};
-  for (int fd = 3; fd < 3 + arguments.preserve_fds; ++fd) keep.push_back(fd);
+  std::vector<int> keep = preserved_fds(arguments.preserve_fds);
+  keep.insert(keep.end(), {arguments.sync_socket, arguments.start_socket});
   return keep;
 }
 
@@ -43,7 +45,7 @@ std::string attached_json(const std::vector<apply::Attached>& attached) {
 }
 
 Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
-  reset_signals();
+  sys::reset_signals();
   TRY(kernel.setsid());
   TRY(become_root_in_user_namespace(kernel, arguments.plan));
   TRY(hide_self(kernel, arguments.plan.find<plan::IdMaps>() == nullptr));
@@ -63,7 +65,7 @@ Status build(sys::Kernel& kernel, const InitArguments& arguments, apply::InitCon
   TRY(apply::build_container(context));
   TRY(hide_self(kernel));
   TRY(say(kernel, arguments.sync_socket, 'A', attached_json(context.attached)));
-  TRY(close_others(kernel, kept_descriptors(arguments)));
+  TRY(sys::close_all_but(kernel, kept_descriptors(arguments)));
   TRY(apply::confine_init(context));
   return say(kernel, arguments.sync_socket, 'R', {});
 }

@@ -1,7 +1,5 @@
 #include "shim/run/late_hooks.h"
 
-#include <cstdio>
-
 #include "shim/apply/hooks.h"
 #include "shim/oci/spec.h"
 #include "shim/run/hook_digest.h"
@@ -25,17 +23,17 @@ Status run_one(Runtime& runtime, const Json& stored, const std::string& state) {
   return apply::run_hooks(runtime.kernel, {hook}, paths, state);
 }
 
-void warn(Runtime& runtime, const std::string& id, const Error& error) {
-  std::fprintf(stderr, "casemate: warning: %s\n", error.message().c_str());
+void warn_of(Runtime& runtime, const std::string& id, const Error& error) {
+  warn(error.message());
   const Status written = audit(runtime, "hook.failed", id, error_facts(error));
-  if (!written) std::fprintf(stderr, "casemate: warning: %s\n", written.error().message().c_str());
+  if (!written) warn(written.error().message());
 }
 
 void run_step(Runtime& runtime, const Json& step, const Json& state) {
   const std::string id = state.value("id", "");
   for (const Json& stored : step.value("hooks", Json::array())) {
     const Status ran = run_one(runtime, stored, dump(state));
-    if (!ran) warn(runtime, id, ran.error());
+    if (!ran) warn_of(runtime, id, ran.error());
   }
 }
 

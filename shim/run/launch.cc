@@ -13,6 +13,7 @@
 #include "shim/run/child_namespace.h"
 #include "shim/run/console.h"
 #include "shim/run/init_process.h"
+#include "shim/run/preserved_fds.h"
 
 namespace casemate::run {
 namespace {
@@ -201,9 +202,8 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   }
   pid = child.pid;
   apply::InitIdentity init{.pid = child.pid};
-  init.own_descriptors = {init_sync.get(), init_start.get()};
-  for (int fd = 3; fd < 3 + admission.request.preserve_fds; ++fd)
-    init.own_descriptors.push_back(fd);
+  init.own_descriptors = preserved_fds(admission.request.preserve_fds);
+  init.own_descriptors.insert(init.own_descriptors.end(), {init_sync.get(), init_start.get()});
   init_sync.reset();
   init_start.reset();
   TRY(warden.hold_init(child.pid, child.pidfd.get(), start.get()));

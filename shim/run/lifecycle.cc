@@ -34,9 +34,14 @@ Result<std::string> status_of(Runtime& runtime, ContainerDir& directory) {
   return std::unexpected(state.error());
 }
 
+Result<bool> is_stopped(Runtime& runtime, ContainerDir& directory) {
+  const warden::StateRecord record = TRY(directory.load_state());
+  return TRY(status_by(runtime, directory, record)) == "stopped";
+}
+
 Status kill_all(Runtime& runtime, ContainerDir& directory, int signal) {
   // Nobody is left to reach, and its cgroup may be another container's by now.
-  if (TRY(state_of(runtime, directory)).value("status", "") == "stopped") return {};
+  if (TRY(is_stopped(runtime, directory))) return {};
   auto group = TRY(cgroup_of(runtime, directory));
   TRY(group.signal_all(signal));
   // A v1 freezer holds even those that SIGKILL was sent to.
@@ -53,8 +58,7 @@ bool has_ended(const Status& sent) {
 }
 
 Status kill_one(Runtime& runtime, ContainerDir& directory, const std::string& id, int signal) {
-  const std::string status = TRY(state_of(runtime, directory)).value("status", "");
-  if (status == "stopped") return not_running(id, "has ended");
+  if (TRY(is_stopped(runtime, directory))) return not_running(id, "has ended");
   const Status sent = send_signal(runtime, directory, signal);
   return has_ended(sent) ? Status(not_running(id, "has ended")) : sent;
 }
@@ -88,7 +92,8 @@ Status run_stored_hooks(Runtime& runtime, ContainerDir& directory, std::string_v
   const warden::StateRecord record = TRY(directory.load_state());
   const Json phases = record.extra.value("laterHooks", Json::array());
   if (std::find(phases.begin(), phases.end(), phase) == phases.end()) return {};
-  run_late_hooks(runtime, phase, TRY(directory.load_plan()), TRY(state_of(runtime, directory)));
+  run_late_hooks(runtime, phase, TRY(parse_json(TRY(directory.load_plan()))),
+                 TRY(state_of(runtime, directory)));
   return {};
 }
 

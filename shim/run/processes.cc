@@ -11,26 +11,13 @@
 #include <cstring>
 
 #include "shim/cgroup/files.h"
+#include "shim/fs/host_file.h"
 #include "shim/run/container.h"
 
 namespace casemate::run {
 namespace {
 
 constexpr std::size_t kMaxOutput = 64 << 20;
-
-// What somebody wrote until he closed it.
-Result<std::string> read_all(int fd) {
-  std::string text;
-  char piece[16 * 1024];
-  while (text.size() < kMaxOutput) {
-    const ssize_t got = ::read(fd, piece, sizeof piece);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return sys_error("read the output of ps");
-    if (got == 0) return text;
-    text.append(piece, static_cast<std::size_t>(got));
-  }
-  return internal("ps.failed", "ps printed more than 64 MiB");
-}
 
 // As runc does: the ps of the caller's PATH, which is root's, with both its outputs in one pipe.
 Result<pid_t> spawn_ps(const std::vector<std::string>& options, int output) {
@@ -53,8 +40,8 @@ Result<pid_t> spawn_ps(const std::vector<std::string>& options, int output) {
 
 Result<std::vector<pid_t>> processes(Runtime& runtime, const std::string& id) {
   auto directory = TRY(find_container(runtime, id));
-  const Json state = TRY(state_of(runtime, directory));
-  if (state.value("status", "") == "stopped") return std::vector<pid_t>();
+  const warden::StateRecord record = TRY(directory.load_state());
+  if (TRY(status_by(runtime, directory, record)) == "stopped") return std::vector<pid_t>();
   const auto group = TRY(cgroup_of(runtime, directory));
   auto pids = TRY(group.processes());
   std::erase(pids, 0);  // of a pid namespace that the caller does not see into
@@ -84,7 +71,7 @@ Result<std::string> filter_table(std::string_view output, const std::vector<pid_
   return table;
 }
 
-Result<std::string> process_table(const std::vector<pid_t>& pids,
+Result<std::string> process_table(sys::Kernel& kernel, const std::vector<pid_t>& pids,
                                   const std::vector<std::string>& options) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return sys_error("make a pipe");
@@ -93,7 +80,7 @@ Result<std::string> process_table(const std::vector<pid_t>& pids,
   const pid_t child =
       TRY(spawn_ps(options.empty() ? std::vector<std::string>{"-ef"} : options, theirs.get()));
   theirs.reset();
-  const auto output = read_all(ours.get());
+  const auto output = fs::read_to_end(kernel, ours.get(), "the output of ps", kMaxOutput);
   if (!output) ::kill(child, SIGKILL);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {

@@ -16,7 +16,7 @@ Result<std::vector<pid_t>> processes(Runtime& runtime, const std::string& id);
 
 // Output of the host's ps(1) with these options (none: -ef): its heading and the lines of `pids`.
 // internal "ps.failed" with what it said.
-Result<std::string> process_table(const std::vector<pid_t>& pids,
+Result<std::string> process_table(sys::Kernel& kernel, const std::vector<pid_t>& pids,
                                   const std::vector<std::string>& options);
 
 // The heading and those lines of a ps output whose column PID is one of `pids`. bad_input

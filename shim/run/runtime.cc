@@ -34,6 +34,10 @@ void Progress::done(std::string_view what) {
     std::fprintf(stderr, "  \u2714 %-76s %8.1f ms\n", printable(what).c_str(), took.count());
 }
 
+void warn(const std::string& text) {
+  std::fprintf(stderr, "casemate: warning: %s\n", text.c_str());
+}
+
 warden::EvidencePaths Runtime::evidence() const {
   const std::string& data = config.paths.data;
   return {

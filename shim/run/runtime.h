@@ -56,6 +56,9 @@ struct Runtime {
 // containers without a job, nothing else. A file that cannot be trusted or parsed is an error.
 Result<Runtime> make_runtime(sys::Kernel& kernel, Settings settings);
 
+// "casemate: warning: …" on stderr: what was not done, or not as asked, and ends nothing.
+void warn(const std::string& text);
+
 // One audit record; a record that cannot be written is an error: nothing runs unseen.
 Status audit(Runtime& runtime, std::string_view event, std::string_view container,
              const Json& facts);

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "policy/decide.h"
-#include "shim/base/encoding.h"
 #include "shim/fs/host_file.h"
 #include "shim/plan/resources.h"
 #include "shim/run/admission.h"
@@ -17,9 +16,10 @@ namespace {
 constexpr std::size_t kMaxResources = 1 << 20;
 
 struct Change {
-  Json plan;              // stored, then with the new limits
-  Json* stored;           // "resources" in it
-  oci::Resources before;  // what an update may change of it
+  std::string old_text, new_text;  // of the stored plan
+  Json plan;                       // stored, then with the new limits
+  Json* stored = nullptr;          // "resources" in it
+  oci::Resources before;           // what an update may change of it
   oci::Resources after;
   policy::Decision decision;
   std::string profile, profile_digest;
@@ -47,32 +47,27 @@ Status decide(Runtime& runtime, warden::ContainerDir& directory, const oci::Reso
   return check_fixed(*change.stored, change.after);
 }
 
-std::string digest_of(const Json& plan) {
-  return "sha256:" + sha256_hex(dump(plan));
-}
-
-Json facts_of(const Runtime& runtime, const Change& change, const Json& old_limits,
-              const std::string& old_plan) {
+Json facts_of(const Runtime& runtime, const Change& change, const Json& old_limits) {
   return {{"root", runtime.settings.root},
           {"profile", {{"name", change.profile}, {"digest", change.profile_digest}}},
           {"decision", policy::to_json(change.decision)},
           {"old", old_limits},
           {"new", *change.stored},
-          {"oldPlan", old_plan},
-          {"plan", digest_of(change.plan)}};
+          {"oldPlan", plan::digest_of(change.old_text)},
+          {"plan", plan::digest_of(change.new_text)}};
 }
 
-Status save(warden::ContainerDir& directory, const Json& plan) {
+Status save(warden::ContainerDir& directory, const std::string& plan) {
   warden::StateRecord record = TRY(directory.load_state());
-  record.plan_digest = digest_of(plan);
+  record.plan_digest = plan::digest_of(plan);
   TRY(directory.save_plan(plan));
   return directory.save_state(record);
 }
 
 Status save_and_tell(Runtime& runtime, warden::ContainerDir& directory, const Change& change) {
-  TRY(save(directory, change.plan));
+  TRY(save(directory, change.new_text));
   auto warden = TRY(warden::WardenClient::connect(runtime.kernel, directory.fd()));
-  return warden.updated({.plan = digest_of(change.plan),
+  return warden.updated({.plan = plan::digest_of(change.new_text),
                          .profile = change.profile_digest,
                          .tainted = change.decision.tainted});
 }
@@ -80,16 +75,16 @@ Status save_and_tell(Runtime& runtime, warden::ContainerDir& directory, const Ch
 // The record comes first: a limit that nobody wrote down must not hold, should we be killed.
 Status carry_out(Runtime& runtime, warden::ContainerDir& directory, const std::string& id,
                  const oci::Resources& asked, Change& change) {
-  const Json old_plan = change.plan;
   const Json old_limits = *change.stored;
   plan::replace_changeable(*change.stored, change.after);
+  change.new_text = dump(change.plan);
   auto group = TRY(cgroup_of(runtime, directory));
-  TRY(audit(runtime, "update", id, facts_of(runtime, change, old_limits, digest_of(old_plan))));
+  TRY(audit(runtime, "update", id, facts_of(runtime, change, old_limits)));
   const auto undo = TRY(group.change(limits_to_write(change.before, asked, change.after)));
   const Status saved = save_and_tell(runtime, directory, change);
   if (saved) return {};
   const Status back = group.undo(undo);
-  const Status again = save(directory, old_plan);
+  const Status again = save(directory, change.old_text);
   Error error = saved.error();
   error.hint = !back ? back.error().what : again ? "the old limits stand" : again.error().what;
   return std::unexpected(std::move(error));
@@ -99,25 +94,14 @@ Result<policy::Decision> update_locked(Runtime& runtime, const std::string& id,
                                        const oci::Resources& asked) {
   TRY(check_request(asked));
   Locked container = TRY(lock_living(runtime, id));
-  Change change{.plan = TRY(container.directory.load_plan()), .stored = nullptr};
+  Change change;
+  change.old_text = TRY(container.directory.load_plan());
+  change.plan = TRY(parse_json(change.old_text));
   change.stored = TRY(stored_resources(change.plan));
   change.before = TRY(plan::changeable_resources(*change.stored));
   TRY(decide(runtime, container.directory, asked, change));
   TRY(carry_out(runtime, container.directory, id, asked, change));
   return std::move(change.decision);
-}
-
-Result<std::string> read_standard_input() {
-  std::string text;
-  char piece[16 * 1024];
-  while (text.size() <= kMaxResources) {
-    const ssize_t got = ::read(STDIN_FILENO, piece, sizeof piece);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return sys_error("read standard input");
-    if (got == 0) return text;
-    text.append(piece, static_cast<std::size_t>(got));
-  }
-  return bad_input("update.resources", "more than 1 MiB on standard input");
 }
 
 }  // namespace
@@ -132,9 +116,10 @@ Result<policy::Decision> update(Runtime& runtime, const std::string& id,
 }
 
 Result<oci::Resources> read_resources(Runtime& runtime, const std::string& path) {
-  const std::string text = path == "-" ? TRY(read_standard_input())
-                                       : TRY(fs::read_file(runtime.kernel, path, kMaxResources));
-  return oci::parse_resources(text);
+  const auto text =
+      path == "-" ? fs::read_to_end(runtime.kernel, STDIN_FILENO, "standard input", kMaxResources)
+                  : fs::read_file(runtime.kernel, path, kMaxResources);
+  return oci::parse_resources(TRY(text));
 }
 
 }  // namespace casemate::run

@@ -12,6 +12,7 @@
 
 #include <array>
 
+#include "shim/sys/inherited.h"
 #include "shim/sys/syscall.h"
 
 namespace casemate::sys {
@@ -38,15 +39,6 @@ bool arrange_descriptors(int socket) {
     if (::dup2(null, fd) == -1) return false;
   if (::dup2(kept, kHelperSocket) == -1) return false;
   return ::syscall(SYS_close_range, kHelperSocket + 1, ~0U, 0) == 0;
-}
-
-void reset_signals() {
-  struct sigaction plain = {};
-  plain.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &plain, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 bool join_cgroups(std::span<const int> files) {

@@ -1,12 +1,12 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 
+#include "shim/sys/inherited.h"
 #include "shim/warden/control_socket.h"
 #include "shim/warden/protocol.h"
 
@@ -31,10 +31,7 @@ Status become_warden(sys::Kernel& kernel, const std::string& program, int socket
       wanted.st_ino != found.st_ino)
     return internal("readback.descriptor", "the warden's socket is not where it looks for it");
   TRY(kernel.close_range(kWardenSocket + 1, ~0U, CLOSE_RANGE_CLOEXEC));
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  sys::reset_signals();
   return kernel.execveat(AT_FDCWD, program, {"casemate-warden"}, {}, 0);
 }
 

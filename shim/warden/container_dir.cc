@@ -180,12 +180,11 @@ Result<StateRecord> ContainerDir::load_state() {
   const Json value = TRY(parse_json(text));
   return StateRecord::from_json(value);
 }
-Status ContainerDir::save_plan(const Json& plan) {
-  return fs::write_atomically_at(*kernel_, dir_.get(), "plan.json", dump(plan), 0600);
+Status ContainerDir::save_plan(std::string_view text) {
+  return fs::write_atomically_at(*kernel_, dir_.get(), "plan.json", text, 0600);
 }
-Result<Json> ContainerDir::load_plan() {
-  const auto text = TRY(fs::read_file_at(*kernel_, dir_.get(), "plan.json", kLimit));
-  return parse_json(text);
+Result<std::string> ContainerDir::load_plan() {
+  return fs::read_file_at(*kernel_, dir_.get(), "plan.json", kLimit);
 }
 Status ContainerDir::save_result(const EndRecord& record) {
   return fs::write_atomically_at(*kernel_, dir_.get(), "result", dump(record.to_json()), 0600);

@@ -91,8 +91,9 @@ class ContainerDir {
 
   Status save_state(const StateRecord& record);
   Result<StateRecord> load_state();
-  Status save_plan(const Json& plan);
-  Result<Json> load_plan();
+  // The text of the plan: its digest is that of these bytes.
+  Status save_plan(std::string_view text);
+  Result<std::string> load_plan();
   Status save_result(const EndRecord& record);
   Result<std::optional<EndRecord>> load_result();  // nothing before the end
 

@@ -60,8 +60,7 @@ hostile() {
 }
 
 reconfigure() {  # JQ_OPTIONS… JQ_FILTER: changes $BUNDLE's config.json
-  jq "$@" "$BUNDLE/config.json" >"$BUNDLE/config.new"
-  mv "$BUNDLE/config.new" "$BUNDLE/config.json"
+  edit_config "$BUNDLE" "$@"
 }
 
 attack() {  # runs $BUNDLE; the outcome is in $STATUS, $OUT, $ERR
@@ -91,6 +90,15 @@ contained() {
   fi
   expect_host_untouched "$what"
 }
+
+# with_leaks COMMAND…: with descriptors 3 to 20 open on the host's folders, as a careless engine has them.
+with_leaks() {
+  local fd
+  for fd in 3 4 5 6 7 8 9; do eval "exec $fd<\"$W/host\""; done
+  for fd in 10 11 12 13 14 15 16 17 18 19 20; do eval "exec $fd</"; done
+  "$@"
+}
+export -f with_leaks
 
 # start_attack NAME: $BUNDLE in the background, its output in $W/NAME.out, its caller in $CALLER.
 start_attack() {

@@ -13,14 +13,6 @@ box() {
 }
 end_box() { expect_status 0 runtime delete --force box; }
 
-# with_leaks COMMAND…: with descriptors 3 to 20 open on the host's folders, as a careless engine has them.
-with_leaks() {
-  local fd
-  for fd in 3 4 5 6 7 8 9; do eval "exec $fd<\"$W/host\""; done
-  for fd in 10 11 12 13 14 15 16 17 18 19 20; do eval "exec $fd</"; done
-  "$@"
-}
-export -f with_leaks
 leaking_exec() { run_status with_leaks runtime exec "$@"; }
 
 # exec_refused WHAT RULE ARGUMENT…

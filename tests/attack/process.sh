@@ -6,14 +6,6 @@
 # shellcheck source=tests/attack/attack.sh
 . "$ROOT/tests/attack/attack.sh"
 
-# with_leaks COMMAND…: with descriptors 3 to 20 open on the host's folders, as a careless caller has them.
-with_leaks() {
-  local fd
-  for fd in 3 4 5 6 7 8 9; do eval "exec $fd<\"$W/host\""; done
-  for fd in 10 11 12 13 14 15 16 17 18 19 20; do eval "exec $fd</"; done
-  "$@"
-}
-export -f with_leaks
 attack_leaking() {
   NUMBER=$((NUMBER + 1))
   run_status with_leaks runtime run --bundle "$BUNDLE" "leaking-$NUMBER"

@@ -64,7 +64,7 @@ expect_same "$W/before" 'all hooks'
 
 step 'poststart runs with start, poststop with delete'
 hooked 'every'
-jq '.process.args = ["sleep", "60"]' "$W/hooked/config.json" >"$W/config.new" && mv "$W/config.new" "$W/hooked/config.json"
+edit_config "$W/hooked" '.process.args = ["sleep", "60"]'
 runtime create --bundle "$W/hooked" two >"$W/two.out" 2>&1 </dev/null || fail "create: $(cat "$W/two.out")"
 expect_eq "$(wc -l <"$W/hooks")" 3 'hooks of create'
 expect_status 0 runtime start two

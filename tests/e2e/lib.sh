@@ -131,6 +131,24 @@ wait_until() {
   done
 }
 
+# --- bundles ---------------------------------------------------------------------------------
+
+edit_config() {  # BUNDLE JQ_ARGUMENT…
+  local bundle=$1
+  shift
+  jq "$@" "$bundle/config.json" >"$bundle/config.new"
+  mv -- "$bundle/config.new" "$bundle/config.json"
+}
+
+# bundle_with JQ_FILTER COMMAND…: a new $W/bundle whose config.json was changed by the filter.
+bundle_with() {
+  local filter=$1
+  shift
+  rm -rf -- "$W/bundle"
+  busybox_bundle "$W/bundle" "$@"
+  edit_config "$W/bundle" "$filter"
+}
+
 # --- the runtime under test ------------------------------------------------------------------
 
 is_casemate() { [ "$(basename "$RUNTIME")" = casemate ]; }

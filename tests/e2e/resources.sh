@@ -45,9 +45,8 @@ jq '.name = "bounded" | .resources += {memory_max: 268435456, pids_max: 200, cpu
 write_host_config '.paths.profiles += ["'"$W"'/profiles"] |
   .rules = [{job: false, profile: "bounded"}, {deny: true}]'
 busybox_bundle "$W/bundle" sh -c 'trap "exit 0" USR1; echo up; sleep 600 & wait'
-jq '.linux.cgroupsPath = "/e2e-limits" | .linux.resources.memory = {limit: 134217728, swap: 134217728} |
-  .linux.resources.pids.limit = 100' "$W/bundle/config.json" >"$W/config.new"
-mv "$W/config.new" "$W/bundle/config.json"
+edit_config "$W/bundle" '.linux.cgroupsPath = "/e2e-limits" | .linux.resources.memory = {limit: 134217728, swap: 134217728} |
+  .linux.resources.pids.limit = 100'
 # The first container makes what stays: the state folder, keys, the seccomp cache.
 start warm
 expect_status 0 runtime delete --force warm
@@ -284,8 +283,7 @@ step 'events: the OOM killer is told of'
 # shellcheck disable=SC2016  # the job's own shell
 busybox_bundle "$W/eater" sh -c 'while [ ! -f /tmp/go ]; do sleep 0.1; done; (head -c 400000000 /dev/zero | tail -c 300000000 >/dev/null); sleep 600'
 ln -sf busybox "$W/eater/rootfs/bin/tail"
-jq '.linux.resources.memory = {limit: 67108864, swap: 67108864}' "$W/eater/config.json" >"$W/config.new"
-mv "$W/config.new" "$W/eater/config.json"
+edit_config "$W/eater" '.linux.resources.memory = {limit: 67108864, swap: 67108864}'
 runtime run --detach --bundle "$W/eater" eater >/dev/null 2>"$W/eater.err" </dev/null || fail "eater: $(cat "$W/eater.err")"
 runtime events --interval 1h eater >"$W/events" 2>"$W/events.err" </dev/null &
 events=$!
@@ -303,8 +301,7 @@ if runc=$(command -v runc) && [ -f /sys/fs/cgroup/memory/memory.limit_in_bytes ]
   start one
   ours=$(runtime events --stats one)
   expect_status 0 runtime delete --force one
-  jq 'del(.process.noNewPrivileges) | .linux.cgroupsPath = "/e2e-limits"' "$W/bundle/config.json" >"$W/config.new"
-  mv "$W/config.new" "$W/bundle/config.json"
+  edit_config "$W/bundle" 'del(.process.noNewPrivileges) | .linux.cgroupsPath = "/e2e-limits"'
   "$runc" --root "$W/runc" run --detach --bundle "$W/bundle" peer >/dev/null 2>"$W/runc.err" </dev/null ||
     fail "runc: $(cat "$W/runc.err")"
   theirs=$("$runc" --root "$W/runc" events --stats peer)

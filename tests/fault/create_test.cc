@@ -3,22 +3,17 @@
 // was planned is what the kernel shows.
 #include "shim/run/create.h"
 
-#include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <set>
 #include <thread>
 
 #include "shim/run/lifecycle.h"
 #include "shim/sys/real_kernel.h"
-#include "tests/fault/faults.h"
+#include "tests/fault/fixture.h"
 
 namespace casemate {
 namespace {
@@ -26,7 +21,6 @@ namespace {
 namespace files = std::filesystem;
 
 constexpr const char* kId = "fault";
-constexpr unsigned kPatienceSeconds = 60;
 
 constexpr const char* kConfig = R"({
   "ociVersion": "1.2.0",
@@ -49,10 +43,6 @@ constexpr const char* kConfig = R"({
     "readonlyPaths": ["/proc/sys", "/proc/bus"]}
 })";
 
-void write_file(const files::path& path, const std::string& text) {
-  std::ofstream(path) << text;
-}
-
 std::set<std::string> cgroups() {
   std::set<std::string> found;
   for (const auto& hierarchy : files::directory_iterator("/sys/fs/cgroup"))
@@ -71,69 +61,32 @@ std::string cgroup_of(const std::string& text, const std::string& controller) {
   return text.substr(begin, text.find('\n', begin) - begin);
 }
 
-std::string mountinfo() {
-  std::ifstream file("/proc/self/mountinfo");
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-class CreateFaults : public ::testing::Test {
+class CreateFaults : public Faults {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/casemate-fault-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    home_ = name;
-    for (const char* folder : {"bundle/rootfs/bin", "bundle/rootfs/work", "bundle/shared"})
-      files::create_directories(home_ / folder);
-    files::copy_file("/bin/busybox", home_ / "bundle/rootfs/bin/true");
-    write_file(home_ / "bundle/config.json", kConfig);
-    write_file(home_ / "casemate.json",
-               R"({"version":1,"paths":{"profiles":[")" CASEMATE_SOURCE_DIR
-               R"(/profiles"],"state":")" +
-                   (home_ / "state").string() + R"(","data":")" + (home_ / "data").string() +
-                   R"("},"rules":[{"job":false,"profile":"baseline"},{"deny":true}]})");
-    // Whoever is left behind becomes a child of this process and is found.
-    ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-    void* shared =
-        ::mmap(nullptr, sizeof(Calls), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ASSERT_NE(shared, MAP_FAILED);
-    calls_ = static_cast<Calls*>(shared);
+    ASSERT_NO_FATAL_FAILURE(make_home(kConfig, "true"));
     cgroups_ = cgroups();
-    mounts_ = mountinfo();
-  }
-  void TearDown() override {
-    files::remove_all(home_);
-    ::munmap(calls_, sizeof(Calls));
+    mounts_ = file_of("/proc/self/mountinfo");
   }
 
-  Result<run::Runtime> runtime(sys::Kernel& kernel) const {
-    run::Settings settings;
-    settings.config = home_ / "casemate.json";
-    settings.root = home_ / "root";
-    settings.programs = CASEMATE_BINARY_DIR "/bin";
-    settings.init_deadline = std::chrono::milliseconds(1000);
-    settings.warden_deadline = std::chrono::milliseconds(1000);
-    return run::make_runtime(kernel, settings);
-  }
-
-  Status create(sys::Kernel& kernel) const {
+  Status command(sys::Kernel& kernel) const override {
     auto runtime = TRY(this->runtime(kernel));
     TRY(run::create(runtime, {.id = kId, .bundle = home_ / "bundle", .pid_file = home_ / "pid"}));
     return {};
   }
 
-  // What stands, as the container sees itself, with the real kernel: "" when it is as planned.
-  std::string second_look() const;
+  std::string second_look() const override;
 
-  void remove_container() const {
+  void end_made() const override {
     sys::RealKernel kernel;
     auto runtime = this->runtime(kernel);
     ASSERT_TRUE(runtime);
     const Status removed = run::remove(*runtime, kId, /*force=*/true);
     EXPECT_TRUE(removed) << removed.error().message();
+    files::remove(home_ / "pid");
   }
 
-  // "" when a failed create left nothing; waits a moment for those who are on their way out.
-  std::string residue() const {
+  std::string residue() const override {
     pid_t left = 0;
     for (int patience = 0; patience < 300; ++patience) {
       do left = ::waitpid(-1, nullptr, WNOHANG);
@@ -143,7 +96,7 @@ class CreateFaults : public ::testing::Test {
     }
     if (left == 0) return "a process is left";
     if (cgroups() != cgroups_) return "a cgroup is left";
-    if (mountinfo() != mounts_) return "a mount is left";
+    if (file_of("/proc/self/mountinfo") != mounts_) return "a mount is left";
     if (files::exists(home_ / "pid")) return "the pid file is left";
     if (files::exists(home_ / "state"))
       for (const auto& entry : files::recursive_directory_iterator(home_ / "state"))
@@ -151,67 +104,26 @@ class CreateFaults : public ::testing::Test {
     return {};
   }
 
-  // One create in a process of its own (a fault must not reach the next one), which is killed when
-  // it waits for something that never comes. True: it succeeded.
-  bool attempt(FaultyKernelOfTwo::Fault fault) const {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::alarm(kPatienceSeconds);
-      sys::RealKernel real;
-      FaultyKernelOfTwo kernel(real, *calls_, fault);
-      const Status done = create(kernel);
-      if (!done) write_file(home_ / "error", done.error().message());
-      ::_exit(done ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    EXPECT_TRUE(WIFEXITED(status)) << "create was killed";
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  }
-
-  std::string last_error() const {
-    std::ifstream file(home_ / "error");
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
-  void end_container() const {
-    remove_container();
-    files::remove(home_ / "pid");
-    ASSERT_EQ(residue(), "");
-  }
-
-  void for_each_call(sys::InterceptingKernel::Verdict verdict) const;
-  void for_each_call_of(Who who, sys::InterceptingKernel::Verdict verdict) const;
-
-  Calls* calls_ = nullptr;
-  files::path home_;
+ private:
   std::set<std::string> cgroups_;
   std::string mounts_;
 };
 
 std::string CreateFaults::second_look() const {
-  std::ifstream pid_file(home_ / "pid");
-  std::string pid;
-  pid_file >> pid;
+  const std::string pid = file_of(home_ / "pid");
   if (pid.empty()) return "no pid file";
-  std::ifstream status("/proc/" + pid + "/status");
-  const std::string text{std::istreambuf_iterator<char>(status), {}};
+  const std::string proc = "/proc/" + pid + "/";
+  const std::string text = file_of(proc + "status");
   if (text.find("\nState:\tZ") != std::string::npos) return {};  // nothing will ever run in it
   for (const char* wanted :
        {"\nUid:\t1000\t1000\t1000\t1000\n", "\nGid:\t1000\t1000\t1000\t1000\n", "\nGroups:\t5 \n",
         "\nCapEff:\t0000000000000020\n", "\nCapBnd:\t0000000000000020\n",
         "\nCapInh:\t0000000000000000\n", "\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n"})
     if (text.find(wanted) == std::string::npos) return "not in status: " + std::string(wanted);
-  std::ifstream mounts("/proc/" + pid + "/mountinfo");
-  const std::string table{std::istreambuf_iterator<char>(mounts), {}};
+  const std::string table = file_of(proc + "mountinfo");
   for (const char* wanted : {" / ro", " /proc ", " /dev ", " /sys ro", " /shared ro",
                              " /proc/keys ", " /sys/firmware ro", " /proc/sys ro"})
     if (table.find(wanted) == std::string::npos) return "not mounted: " + std::string(wanted);
-  const auto file_of = [&](const std::string& path) {
-    std::ifstream file(path);
-    return std::string{std::istreambuf_iterator<char>(file), {}};
-  };
-  const std::string proc = "/proc/" + pid + "/";
   const std::string limits = file_of(proc + "limits");
   if (limits.find("Max open files            256                  512") == std::string::npos)
     return "RLIMIT_NOFILE";
@@ -225,35 +137,12 @@ std::string CreateFaults::second_look() const {
   return {};
 }
 
-void CreateFaults::for_each_call_of(Who who, sys::InterceptingKernel::Verdict verdict) const {
-  for (int warm = 0; warm < 2; ++warm) {  // the first create makes folders, keys and caches
-    ASSERT_TRUE(attempt({})) << last_error();
-    end_container();
-  }
-  const auto calls = std::make_unique<Calls>(*calls_);
-  ASSERT_GT(calls->of[who].made, 100U);
-  ASSERT_LT(calls->of[who].made, Calls::kMost);
-  for (std::size_t n = 1; n <= calls->of[who].made; ++n) {
-    SCOPED_TRACE(calls->of[who].names[n]);
-    if (attempt({who, n, verdict})) {
-      EXPECT_EQ(second_look(), "") << "the fault was ignored";
-      end_container();
-    }
-    ASSERT_EQ(residue(), "") << last_error();
-  }
-}
-
-void CreateFaults::for_each_call(sys::InterceptingKernel::Verdict verdict) const {
-  for_each_call_of(parent, verdict);
-  for_each_call_of(init, verdict);
-}
-
 TEST_F(CreateFaults, AFailedCallLeavesNothing) {
-  for_each_call({.kind = sys::InterceptingKernel::Verdict::fail, .error = EIO});
+  for_each_call({.kind = sys::InterceptingKernel::Verdict::fail, .error = EIO}, 100);
 }
 
 TEST_F(CreateFaults, ACallThatLiesIsNoticed) {
-  for_each_call({.kind = sys::InterceptingKernel::Verdict::pretend});
+  for_each_call({.kind = sys::InterceptingKernel::Verdict::pretend}, 100);
 }
 
 }  // namespace

@@ -3,22 +3,17 @@
 // look.
 #include "shim/run/exec.h"
 
-#include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
+#include <chrono>
 #include <thread>
 
 #include "shim/run/create.h"
 #include "shim/run/lifecycle.h"
 #include "shim/sys/real_kernel.h"
-#include "tests/fault/faults.h"
+#include "tests/fault/fixture.h"
 
 namespace casemate {
 namespace {
@@ -26,7 +21,6 @@ namespace {
 namespace files = std::filesystem;
 
 constexpr const char* kId = "fault-exec";
-constexpr unsigned kPatienceSeconds = 60;
 
 constexpr const char* kConfig = R"({
   "ociVersion": "1.2.0",
@@ -43,35 +37,10 @@ constexpr const char* kConfig = R"({
       {"type": "mount"}, {"type": "cgroup"}]}
 })";
 
-void write_file(const files::path& path, const std::string& text) {
-  std::ofstream(path) << text;
-}
-
-std::string file_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-class ExecFaults : public ::testing::Test {
+class ExecFaults : public Faults {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/casemate-fault-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    home_ = name;
-    for (const char* folder : {"bundle/rootfs/bin", "bundle/rootfs/work"})
-      files::create_directories(home_ / folder);
-    files::copy_file("/bin/busybox", home_ / "bundle/rootfs/bin/sleep");
-    write_file(home_ / "bundle/config.json", kConfig);
-    write_file(home_ / "casemate.json",
-               R"({"version":1,"paths":{"profiles":[")" CASEMATE_SOURCE_DIR
-               R"(/profiles"],"state":")" +
-                   (home_ / "state").string() + R"(","data":")" + (home_ / "data").string() +
-                   R"("},"rules":[{"job":false,"profile":"baseline"},{"deny":true}]})");
-    ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-    void* shared =
-        ::mmap(nullptr, sizeof(Calls), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ASSERT_NE(shared, MAP_FAILED);
-    calls_ = static_cast<Calls*>(shared);
+    ASSERT_NO_FATAL_FAILURE(make_home(kConfig, "sleep"));
     start_container();
   }
 
@@ -82,17 +51,7 @@ class ExecFaults : public ::testing::Test {
     EXPECT_TRUE(run::remove(*runtime, kId, /*force=*/true));
     while (::waitpid(-1, nullptr, 0) > 0) {
     }
-    files::remove_all(home_);
-    ::munmap(calls_, sizeof(Calls));
-  }
-
-  Result<run::Runtime> runtime(sys::Kernel& kernel) const {
-    run::Settings settings;
-    settings.config = home_ / "casemate.json";
-    settings.root = home_ / "root";
-    settings.programs = CASEMATE_BINARY_DIR "/bin";
-    settings.init_deadline = std::chrono::milliseconds(1000);
-    return run::make_runtime(kernel, settings);
+    Faults::TearDown();
   }
 
   void start_container() {
@@ -105,7 +64,7 @@ class ExecFaults : public ::testing::Test {
     init_ = created->pid;
   }
 
-  Status exec(sys::Kernel& kernel) const {
+  Status command(sys::Kernel& kernel) const override {
     auto runtime = TRY(this->runtime(kernel));
     run::ExecRequest request;
     request.id = kId;
@@ -115,26 +74,14 @@ class ExecFaults : public ::testing::Test {
     return run::start_exec(runtime, request, running);
   }
 
-  // One exec in a process of its own. True: it succeeded.
-  bool attempt(FaultyKernelOfTwo::Fault fault) const {
-    files::remove(home_ / "pid");
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::alarm(kPatienceSeconds);
-      sys::RealKernel real;
-      FaultyKernelOfTwo kernel(real, *calls_, fault);
-      const Status done = exec(kernel);
-      if (!done) write_file(home_ / "error", done.error().message());
-      ::_exit(done ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    EXPECT_TRUE(WIFEXITED(status)) << "exec was killed";
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  std::string second_look() const override;
+
+  void end_made() const override {
+    if (const int pid = std::stoi("0" + file_of(home_ / "pid")); pid > 1) ::kill(pid, SIGKILL);
   }
 
   // "" when init alone is left in the container.
-  std::string residue() const {
+  std::string residue() const override {
     for (int patience = 0; patience < 300; ++patience) {
       if (others().empty()) return {};
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -142,6 +89,7 @@ class ExecFaults : public ::testing::Test {
     return "processes are left: " + others();
   }
 
+ private:
   // The processes of the container's pid namespace but init; zombies are waited for.
   std::string others() const {
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -159,11 +107,6 @@ class ExecFaults : public ::testing::Test {
     return found;
   }
 
-  std::string second_look() const;
-  void for_each_call_of(Who who, sys::InterceptingKernel::Verdict verdict) const;
-
-  Calls* calls_ = nullptr;
-  files::path home_;
   pid_t init_ = -1;
 };
 
@@ -191,35 +134,12 @@ std::string ExecFaults::second_look() const {
   return {};
 }
 
-void ExecFaults::for_each_call_of(Who who, sys::InterceptingKernel::Verdict verdict) const {
-  const auto end_it = [&] {
-    if (const int pid = std::stoi("0" + file_of(home_ / "pid")); pid > 1) ::kill(pid, SIGKILL);
-  };
-  ASSERT_TRUE(attempt({})) << file_of(home_ / "error");
-  ASSERT_EQ(second_look(), "");
-  end_it();
-  ASSERT_EQ(residue(), "");
-  const auto calls = std::make_unique<Calls>(*calls_);
-  ASSERT_GT(calls->of[who].made, 30U);
-  ASSERT_LT(calls->of[who].made, Calls::kMost);
-  for (std::size_t n = 1; n <= calls->of[who].made; ++n) {
-    SCOPED_TRACE(calls->of[who].names[n]);
-    if (attempt({who, n, verdict})) {
-      EXPECT_EQ(second_look(), "") << "the fault was ignored";
-      if (files::exists(home_ / "pid")) end_it();
-    }
-    ASSERT_EQ(residue(), "") << file_of(home_ / "error");
-  }
-}
-
 TEST_F(ExecFaults, AFailedCallLeavesNoProcess) {
-  for (const Who who : {parent, init})
-    for_each_call_of(who, {.kind = sys::InterceptingKernel::Verdict::fail, .error = EIO});
+  for_each_call({.kind = sys::InterceptingKernel::Verdict::fail, .error = EIO}, 30);
 }
 
 TEST_F(ExecFaults, ACallThatLiesIsNoticed) {
-  for (const Who who : {parent, init})
-    for_each_call_of(who, {.kind = sys::InterceptingKernel::Verdict::pretend});
+  for_each_call({.kind = sys::InterceptingKernel::Verdict::pretend}, 30);
 }
 
 }  // namespace

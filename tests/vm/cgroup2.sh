@@ -9,15 +9,6 @@ LIMITED='.linux.cgroupsPath = "/site/jobs/limited" | .linux.resources += {
   memory: {limit: 67108864, swap: 67108864}, pids: {limit: 16},
   cpu: {quota: 50000, period: 100000, shares: 1024, cpus: "0"}}'
 
-# bundle JQ_FILTER COMMAND…: $W/bundle runs the command under that configuration.
-bundle() {
-  local filter=$1
-  shift
-  rm -rf -- "$W/bundle"
-  busybox_bundle "$W/bundle" "$@"
-  jq "$filter" "$W/bundle/config.json" >"$W/config.new"
-  mv -- "$W/config.new" "$W/bundle/config.json"
-}
 # disk_node: the guest's own disk as a node of the container, open to everybody by its mode.
 DISK_MAJOR=$((0x$(stat -c %t /dev/vda)))
 disk_node() { mknod -m 666 "$W/bundle/rootfs/data/disk" b "$DISK_MAJOR" 0; }
@@ -35,7 +26,7 @@ end_one() {
 
 e2e_begin
 write_host_config
-bundle . true
+bundle_with . true
 expect_status 0 runtime run --bundle "$W/bundle" warm
 mkdir -p "$CGROUPS/site/jobs"  # an engine's own, which it keeps
 snapshot "$W/before"
@@ -45,7 +36,7 @@ expect_eq "$(stat -f -c %T "$CGROUPS")" cgroup2fs 'file system'
 grep -q ' - cgroup ' /proc/self/mountinfo && fail 'a hierarchy of cgroup v1 is mounted'
 
 step 'limits stand in the kernel, on both sides'
-bundle "$LIMITED" sh -c 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max
+bundle_with "$LIMITED" sh -c 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max
   echo 1 >/sys/fs/cgroup/pids.max; echo up; exec sleep 600'
 start_one limited
 wait_until 20 grep -q up "$W/limited.out" || fail "the job did not start: $(cat "$W/limited.out")"
@@ -63,15 +54,15 @@ expect_eq "$(bpftool -j cgroup show "$CGROUPS/site/jobs/limited" | jq -r '.[].at
 end_one limited 'the limited container'
 
 step 'more memory than allowed: the OOM killer ends the job, and only that'
-bundle "$LIMITED" busybox tail /dev/zero
+bundle_with "$LIMITED" busybox tail /dev/zero
 expect_status 137 runtime run --bundle "$W/bundle" hungry
 expect_same "$W/before" 'the hungry container'
-bundle "$LIMITED" sh -c 'busybox dd if=/dev/zero of=/dev/shm/x bs=1M count=32 && echo fits'
+bundle_with "$LIMITED" sh -c 'busybox dd if=/dev/zero of=/dev/shm/x bs=1M count=32 && echo fits'
 expect_status 0 runtime run --bundle "$W/bundle" modest
 expect_contains "$OUT" fits 'half of the limit'
 
 step 'a fork bomb stops at pids.max'
-bundle "$LIMITED" sh -c '(while :; do sleep 600 & done); echo up; exec sleep 600'
+bundle_with "$LIMITED" sh -c '(while :; do sleep 600 & done); echo up; exec sleep 600'
 start_one bomb
 wait_until 20 grep -q up "$W/bomb.out" || fail "the bomb did not go off: $(cat "$W/bomb.out")"
 expect_contains "$(cat "$W/bomb.out")" "can't fork" 'what the shell says'
@@ -83,14 +74,14 @@ wait_until 10 eval '[ "$(status_of bomb)" = stopped ]' || fail 'kill did not end
 end_one bomb 'the bomb and all it left'
 
 step 'cpu.max throttles'
-bundle "$LIMITED" sh -c 'while :; do :; done'
+bundle_with "$LIMITED" sh -c 'while :; do :; done'
 start_one busy
 sleep 3
 expect_eq "$(in_cgroup cpu.stat | awk '$1 == "nr_throttled" {print ($2 > 0)}')" 1 'throttled periods'
 end_one busy 'the busy container'
 
 step 'a device that no rule allows gives EPERM, whatever the node says'
-bundle . sh -c 'for node in serial null disk; do
+bundle_with . sh -c 'for node in serial null disk; do
     busybox dd if=/data/$node of=/dev/null bs=1 count=0 2>/dev/null && echo "$node opens"; cat /data/$node
   done; echo x >/data/serial; echo x >/data/null && echo wrote; busybox mknod /data/own c 4 64'
 mknod -m 666 "$W/bundle/rootfs/data/serial" c 4 64
@@ -110,7 +101,7 @@ jq --argjson major "$DISK_MAJOR" '.name = "reader"
   | .devices.allowed = [{path: "/dev/vda", type: "b", major: $major, minor: 0, access: "r"}]' \
   "$ROOT/profiles/baseline.json" >"$W/profiles/reader.json"
 site_config ".paths.profiles += [\"$W/profiles\"] | .rules = [{job: false, profile: \"reader\"}, {deny: true}]"
-bundle ".linux.resources.devices += [{allow: true, type: \"b\", major: $DISK_MAJOR, minor: 0, access: \"r\"}]" \
+bundle_with ".linux.resources.devices += [{allow: true, type: \"b\", major: $DISK_MAJOR, minor: 0, access: \"r\"}]" \
   sh -c 'busybox head -c 512 /data/disk | busybox wc -c; : >>/data/disk'
 disk_node
 run_status runtime run --bundle "$W/bundle" reader
@@ -120,13 +111,13 @@ expect_same "$W/before" 'the reader'
 write_host_config
 
 step 'a cgroup namespace: the container is at the root of what it sees'
-bundle '.linux.namespaces += [{type: "cgroup"}] | .linux.cgroupsPath = "/site/jobs/limited"' cat /proc/self/cgroup
+bundle_with '.linux.namespaces += [{type: "cgroup"}] | .linux.cgroupsPath = "/site/jobs/limited"' cat /proc/self/cgroup
 expect_status 0 runtime run --bundle "$W/bundle" rooted
 expect_eq "$OUT" '0::/' 'its own cgroup, from inside'
 expect_same "$W/before" 'the cgroup namespace'
 
 step 'a limit that cgroup v2 does not have is refused'
-bundle '.linux.resources.memory = {limit: 67108864, swappiness: 10}' true
+bundle_with '.linux.resources.memory = {limit: 67108864, swappiness: 10}' true
 run_status runtime run --bundle "$W/bundle" swappy
 [[ $STATUS -ne 0 && $ERR =~ \[cgroup\.v2-unsupported\] ]] || fail "swappiness: $STATUS $ERR"
 expect_same "$W/before" 'the refused limit'
@@ -134,7 +125,7 @@ expect_same "$W/before" 'the refused limit'
 step 'a caller that lives in a cgroup of its own, as an engine of a unit does'
 mkdir "$CGROUPS/unit"
 echo 0 >"$CGROUPS/unit/cgroup.procs"
-bundle '.linux.resources.memory = {limit: 67108864}' sh -c 'cat /proc/self/cgroup /sys/fs/cgroup/memory.max'
+bundle_with '.linux.resources.memory = {limit: 67108864}' sh -c 'cat /proc/self/cgroup /sys/fs/cgroup/memory.max'
 expect_status 0 runtime run --bundle "$W/bundle" beside
 expect_contains "$OUT" 67108864 'the limit below a caller'
 [[ $OUT != *0::/unit/* ]] || fail "a container below a cgroup that has processes: $OUT"
@@ -143,7 +134,7 @@ rmdir "$CGROUPS/unit"
 expect_same "$W/before" 'the caller in its own cgroup'
 
 step 'SELinux is off: a label is refused, not ignored'
-bundle '.process.selinuxLabel = "system_u:system_r:container_t:s0:c1,c2"' true
+bundle_with '.process.selinuxLabel = "system_u:system_r:container_t:s0:c1,c2"' true
 run_status runtime run --bundle "$W/bundle" labelled
 [[ $STATUS -ne 0 && $ERR =~ \[selinux\.(host|disabled)\] ]] || fail "a label without SELinux: $STATUS $ERR"
 expect_same "$W/before" 'the refused label'

@@ -17,8 +17,7 @@ prepare_job
 demo_bundle "$W/bundle"
 # As engines label their store: overlayfs has mappings of a file checked against the lower one too.
 chcon -R system_u:object_r:container_ro_file_t:s0 "$W/bundle/rootfs"
-jq "$LABELLED" "$W/bundle/config.json" >"$W/config.new"
-mv -- "$W/config.new" "$W/bundle/config.json"
+edit_config "$W/bundle" "$LABELLED"
 busybox_bundle "$W/true" true
 expect_status 0 runtime run --bundle "$W/true" warm
 count_earlier_receipts
@@ -47,8 +46,7 @@ expect_evidence 2
 step 'without the label of the mounts the policy keeps the job from its data'
 python_job unlabelled 'import os
 os.listdir("/data")'
-jq 'del(.linux.mountLabel)' "$W/unlabelled/config.json" >"$W/config.new"
-mv -- "$W/config.new" "$W/unlabelled/config.json"
+edit_config "$W/unlabelled" 'del(.linux.mountLabel)'
 run_status runtime run --bundle "$W/unlabelled" --job "$W/unlabelled.job" unlabelled
 [ "$STATUS" -ne 0 ] || fail 'a confined job read what has no label of its own'
 expect_same "$W/before" 'the job without labels'

@@ -23,8 +23,7 @@ mkdir "$W/profiles"
 jq '.name = "mapped" | .rootfs.tmpfs_upper = false | del(.rootfs.upper_bytes)' \
   "$ROOT/profiles/restricted.json" >"$W/profiles/mapped.json"
 demo_bundle "$W/bundle"
-jq "$MAPPED" "$W/bundle/config.json" >"$W/config.new"
-mv -- "$W/config.new" "$W/bundle/config.json"
+edit_config "$W/bundle" "$MAPPED"
 busybox_bundle "$W/true" true
 expect_status 0 runtime run --bundle "$W/true" warm
 count_earlier_receipts

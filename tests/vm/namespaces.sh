@@ -10,27 +10,18 @@ MAPPED=".linux.namespaces += [{type: \"user\"}]
   | .linux.gidMappings = [{containerID: 0, hostID: $((HOST_ID + 65536)), size: 65536}]"
 DAY=86400
 
-# bundle JQ_FILTER COMMAND…: $W/bundle runs the command under that configuration.
-bundle() {
-  local filter=$1
-  shift
-  rm -rf -- "$W/bundle"
-  busybox_bundle "$W/bundle" "$@"
-  jq "$filter" "$W/bundle/config.json" >"$W/config.new"
-  mv -- "$W/config.new" "$W/bundle/config.json"
-}
 # mapped_bundle JQ_FILTER COMMAND…: the same in a user namespace that owns its rootfs.
 mapped_bundle() {
   local filter=$1
   shift
-  bundle "$MAPPED | $filter" "$@"
+  bundle_with "$MAPPED | $filter" "$@"
   chown -hR "$HOST_ID:$((HOST_ID + 65536))" "$W/bundle/rootfs"
 }
 uptime_seconds() { cut -d . -f 1 /proc/uptime; }
 
 e2e_begin
 write_host_config
-bundle . true
+bundle_with . true
 expect_status 0 runtime run --bundle "$W/bundle" warm
 snapshot "$W/before"
 
@@ -80,7 +71,7 @@ expect_eq "$(stat -c %u "$W/bundle/rootfs/tmp/mine")" "$((HOST_ID + 1000))" 'own
 expect_same "$W/before" 'the user'
 
 step 'a time namespace: both clocks are moved, and only inside'
-bundle ".linux.namespaces += [{type: \"time\"}] | .linux.timeOffsets = {
+bundle_with ".linux.namespaces += [{type: \"time\"}] | .linux.timeOffsets = {
   monotonic: {secs: $((2 * DAY)), nanosecs: 5}, boottime: {secs: $((7 * DAY))}}" \
   sh -c 'cat /proc/uptime; cat /proc/self/timens_offsets'
 before=$(uptime_seconds)

@@ -110,6 +110,21 @@ TEST_F(InitSteps, WithoutCoreFilesADumpIsEmptyToo) {
   });
 }
 
+plan::Observed identity_of(const Container& c, const ProcStatus& now) {
+  return {.uids = now.uids,
+          .gids = now.gids,
+          .groups = now.groups,
+          .cap_inheritable = now.cap_inheritable,
+          .cap_permitted = now.cap_permitted,
+          .cap_effective = now.cap_effective,
+          .cap_bounding = now.cap_bounding,
+          .cap_ambient = now.cap_ambient,
+          .machine_capabilities = c.context.before.cap_permitted,
+          .no_new_privileges = now.no_new_privileges,
+          .umask = now.umask,
+          .session_leader = true};
+}
+
 // A user, its capabilities and nothing else; then what /proc shows is what was planned.
 TEST_F(InitSteps, IdentityAndCapabilities) {
   run([](Container& c) {
@@ -127,19 +142,7 @@ TEST_F(InitSteps, IdentityAndCapabilities) {
                                                      .ambient = kill}));
     const auto text = fs::ProcFs::open(c.kernel);
     const ProcStatus now = read_status(text ? *text : *c.context.proc, "self").value();
-    plan::Observed seen{.uids = now.uids,
-                        .gids = now.gids,
-                        .groups = now.groups,
-                        .cap_inheritable = now.cap_inheritable,
-                        .cap_permitted = now.cap_permitted,
-                        .cap_effective = now.cap_effective,
-                        .cap_bounding = now.cap_bounding,
-                        .cap_ambient = now.cap_ambient,
-                        .machine_capabilities = c.context.before.cap_permitted,
-                        .no_new_privileges = now.no_new_privileges,
-                        .umask = now.umask,
-                        .session_leader = true};
-    c.ok("read back", rule_of(plan::check(c.plan, seen)));
+    c.ok("read back", rule_of(plan::check(c.plan, identity_of(c, now))));
   });
 }
 
@@ -160,17 +163,7 @@ TEST_F(InitSteps, PretendedIdentityIsReadBack) {
       c.add(plan::SetCredentials{user});
       c.add(plan::SetCapabilities{});
       const ProcStatus now = read_status(*fs::ProcFs::open(c.real), "self").value();
-      plan::Observed seen{.uids = now.uids,
-                          .gids = now.gids,
-                          .groups = now.groups,
-                          .cap_permitted = now.cap_permitted,
-                          .cap_effective = now.cap_effective,
-                          .cap_bounding = now.cap_bounding,
-                          .machine_capabilities = c.context.before.cap_permitted,
-                          .no_new_privileges = now.no_new_privileges,
-                          .umask = now.umask,
-                          .session_leader = true};
-      c.equal(call, rule_of(plan::check(c.plan, seen)), rule);
+      c.equal(call, rule_of(plan::check(c.plan, identity_of(c, now))), rule);
     });
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "shim/run/freeze.h"
+#include "shim/sys/real_kernel.h"
 #include "tests/unit/base/outcome.h"
 
 namespace casemate::run {
@@ -37,10 +38,11 @@ TEST(FilterTable, ControlCharactersAreMadeVisible) {
 }
 
 TEST(ProcessTable, OfTheHost) {
-  const auto table = process_table({::getpid()}, {"-o", "pid,ppid"});
+  sys::RealKernel kernel;
+  const auto table = process_table(kernel, {::getpid()}, {"-o", "pid,ppid"});
   ASSERT_TRUE(table) << table.error().message();
   EXPECT_NE(table->find(std::to_string(::getpid())), std::string::npos) << *table;
-  EXPECT_EQ(rule_of(process_table({::getpid()}, {"--no-such-option"})), "ps.failed");
+  EXPECT_EQ(rule_of(process_table(kernel, {::getpid()}, {"--no-such-option"})), "ps.failed");
 }
 
 TEST(KillPending, OfAStatus) {

@@ -82,7 +82,7 @@ TEST_F(ContainerDirTest, WhatAWardenHeldIsNotTakenOver) {
 
 TEST_F(ContainerDirTest, RemoveMayBeRepeatedAndSparesANewContainerOfTheName) {
   auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
-  ASSERT_TRUE(dir->save_plan({{"x", 1}}));
+  ASSERT_TRUE(dir->save_plan("{}"));
   auto adopted = ContainerDir::adopt(kernel_, UniqueFd(::dup(dir->fd())), "one");
   ASSERT_TRUE(dir->remove());
   ASSERT_TRUE(dir->remove());
@@ -114,8 +114,8 @@ TEST_F(ContainerDirTest, RecordsComeBackAsTheyWere) {
   EndRecord end{.exit_code = 3, .wiped_bytes = 5, .receipt = "/r.json"};
   ASSERT_TRUE(dir->save_result(end));
   EXPECT_EQ((**dir->load_result()).to_json(), end.to_json());
-  ASSERT_TRUE(dir->save_plan(Json::array({1, 2})));
-  EXPECT_EQ(*dir->load_plan(), Json::array({1, 2}));
+  ASSERT_TRUE(dir->save_plan("[1, 2]"));
+  EXPECT_EQ(*dir->load_plan(), "[1, 2]");
 }
 
 TEST_F(ContainerDirTest, StrangeStateFilesAreRefused) {

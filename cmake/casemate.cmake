@@ -28,7 +28,7 @@ if(CASEMATE_SANITIZE)
 endif()
 
 # pkg-config names shared libraries; a target with the property CASEMATE_STATIC gets the archives
-# instead: the programs that every container start runs load nothing but libc.
+# instead.
 function(casemate_prefer_archives library)
   set(archives)
   foreach(name ${ARGN})
@@ -40,10 +40,22 @@ function(casemate_prefer_archives library)
     "$<IF:$<BOOL:$<TARGET_PROPERTY:CASEMATE_STATIC>>,${archives},${shared}>")
 endfunction()
 if(NOT CASEMATE_SANITIZE)
+  casemate_prefer_archives(SECCOMP libseccomp.a)
   casemate_prefer_archives(SODIUM libsodium.a)
   casemate_prefer_archives(CAPNG libcap-ng.a)
   casemate_prefer_archives(SELINUX libselinux.a libpcre2-8.a)
 endif()
+
+# casemate_static(TARGET): a program that every container start runs. It loads no library; its
+# addresses are random all the same, by relocations that take a few cache lines. The linker would
+# warn of functions in libcap-ng that look up users, which nothing here calls.
+function(casemate_static target)
+  if(NOT CASEMATE_SANITIZE)
+    set_target_properties(${target} PROPERTIES CASEMATE_STATIC ON)
+    target_link_options(${target} PRIVATE -static-pie
+      -Wl,-z,pack-relative-relocs -Wl,--no-warnings)
+  endif()
+endfunction()
 
 # casemate_library(NAME LIBS…): all .cc files of the folder except main.cc.
 function(casemate_library name)

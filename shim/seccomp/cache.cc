@@ -1,7 +1,6 @@
 #include "shim/seccomp/cache.h"
 
 #include <fcntl.h>
-#include <seccomp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +12,6 @@
 #include "shim/fs/host_file.h"
 #include "shim/seccomp/arch.h"
 #include "shim/seccomp/evaluate.h"
-#include "shim/seccomp/library.h"
 
 namespace casemate::seccomp {
 namespace {
@@ -57,12 +55,10 @@ void add_rule(Canonical& out, const oci::SeccompRule& rule) {
   }
 }
 
-// An upgrade of libseccomp replaces its file: without loading it, we see that it is another one.
-void add_library(Canonical& out) {
-  out.add(std::uint64_t{SCMP_VER_MAJOR}).add(std::uint64_t{SCMP_VER_MINOR});
-  out.add(std::uint64_t{SCMP_VER_MICRO});
+// libseccomp and the code that calls it are parts of this program: another build of it compiles anew.
+void add_compiler(Canonical& out) {
   struct stat file{};
-  if (::stat(library_path(), &file) != 0) return;
+  if (::stat("/proc/self/exe", &file) != 0) return;
   out.add(static_cast<std::uint64_t>(file.st_ino)).add(static_cast<std::uint64_t>(file.st_size));
   out.add(static_cast<std::uint64_t>(file.st_mtim.tv_sec));
 }
@@ -106,7 +102,7 @@ std::optional<std::vector<sock_filter>> from_file(std::string_view key, std::str
 std::string cache_key(const oci::Seccomp& asked, const Options& options) {
   Canonical out;
   out.add(kFormat).add(std::string_view(CASEMATE_VERSION)).add(std::uint64_t{kNativeAuditArch});
-  add_library(out);
+  add_compiler(out);
   out.add(std::uint64_t{options.native_only});
   out.add(std::string_view(asked.default_action)).add(asked.default_errno_ret);
   out.add(asked.architectures).add(asked.flags).add(std::string_view(asked.listener_path));

@@ -1,6 +1,7 @@
 #include "shim/seccomp/filter.h"
 
 #include <linux/seccomp.h>
+#include <seccomp.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 
 #include "shim/base/unique_fd.h"
 #include "shim/seccomp/enosys.h"
-#include "shim/seccomp/library.h"
 #include "shim/seccomp/names.h"
 
 namespace casemate::seccomp {
@@ -22,8 +22,7 @@ constexpr std::size_t kMaxLength = BPF_MAXINSNS;
 constexpr const char* kPointer = "/linux/seccomp";
 
 struct Release {
-  const Library* lib;
-  void operator()(void* context) const { lib->release(context); }
+  void operator()(void* context) const { ::seccomp_release(context); }
 };
 using Context = std::unique_ptr<void, Release>;
 
@@ -52,15 +51,15 @@ Result<std::set<std::uint32_t>> architectures(const oci::Seccomp& asked, const O
   return tokens;
 }
 
-Result<Context> new_context(const Library& lib, std::uint32_t default_action,
+Result<Context> new_context(std::uint32_t default_action,
                             const std::set<std::uint32_t>& tokens) {
-  Context context(lib.init(default_action), Release{&lib});
+  Context context(::seccomp_init(default_action));
   if (!context) return internal("seccomp.library", "libseccomp cannot make a filter");
   // A foreign call would mean other numbers: end the whole process, not one thread of it.
-  int code = lib.attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+  int code = ::seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
   if (code != 0) return library_error("set the action for foreign architectures", code, kPointer);
   for (const std::uint32_t token : tokens) {
-    code = lib.arch_add(context.get(), token);
+    code = ::seccomp_arch_add(context.get(), token);
     if (code != 0 && code != -EEXIST) {
       return library_error("add an architecture", code, std::string(kPointer) + "/architectures");
     }
@@ -93,17 +92,17 @@ std::vector<std::vector<scmp_arg_cmp>> alternatives(const std::vector<scmp_arg_c
   return out;
 }
 
-Status add_rule(const Library& lib, void* context, const oci::SeccompRule& rule,
+Status add_rule(void* context, const oci::SeccompRule& rule,
                 std::uint32_t default_action, const std::string& pointer) {
   const std::uint32_t action = TRY(parse_action(rule.action, rule.errno_ret, pointer));
   const auto parsed = TRY(conditions(rule, pointer));
   if (action == default_action) return {};  // libseccomp takes no rule that changes nothing
   const auto alternative = alternatives(parsed);
   for (const std::string& name : rule.names) {
-    const int number = lib.resolve_name(name.c_str());
+    const int number = ::seccomp_syscall_resolve_name(name.c_str());
     if (number == __NR_SCMP_ERROR) continue;  // a newer profile than this libseccomp
     for (const auto& all : alternative) {
-      const int code = lib.rule_add_array(context, action, number,
+      const int code = ::seccomp_rule_add_array(context, action, number,
                                           static_cast<unsigned>(all.size()), all.data());
       if (code != 0) return library_error("add a rule for " + name, code, pointer);
     }
@@ -111,10 +110,10 @@ Status add_rule(const Library& lib, void* context, const oci::SeccompRule& rule,
   return {};
 }
 
-Result<std::vector<sock_filter>> export_program(const Library& lib, void* context) {
+Result<std::vector<sock_filter>> export_program(void* context) {
   const UniqueFd memory(::memfd_create("seccomp", MFD_CLOEXEC));
   if (!memory) return sys_error("memfd_create");
-  const int code = lib.export_bpf(context, memory.get());
+  const int code = ::seccomp_export_bpf(context, memory.get());
   if (code != 0) return library_error("generate the filter", code, kPointer);
   const off_t size = ::lseek(memory.get(), 0, SEEK_END);
   if (size < 0) return sys_error("lseek");
@@ -130,14 +129,14 @@ bool wants_enosys(std::uint32_t default_action) {
          (default_action & SECCOMP_RET_DATA) != ENOSYS;
 }
 
-std::vector<Newest> newest_calls(const Library& lib, const oci::Seccomp& asked,
+std::vector<Newest> newest_calls(const oci::Seccomp& asked,
                                  const std::set<std::uint32_t>& tokens) {
   std::vector<Newest> out;
   for (const std::uint32_t token : tokens) {
     int newest = -1;
     for (const oci::SeccompRule& rule : asked.syscalls) {
       for (const std::string& name : rule.names) {
-        newest = std::max(newest, lib.resolve_name_arch(token, name.c_str()));
+        newest = std::max(newest, ::seccomp_syscall_resolve_name_arch(token, name.c_str()));
       }
     }
     if (newest >= 0) out.push_back({token, static_cast<std::uint32_t>(newest)});
@@ -153,17 +152,16 @@ Result<std::vector<sock_filter>> compile(const oci::Seccomp& asked, const Option
                        "casemate hands no system call to another process to decide",
                        "/linux/seccomp/listenerPath");
   }
-  const Library& lib = *TRY(library());
   const std::uint32_t default_action = TRY(parse_action(
       asked.default_action, asked.default_errno_ret, std::string(kPointer) + "/defaultAction"));
   const auto tokens = TRY(architectures(asked, options));
-  const Context context = TRY(new_context(lib, default_action, tokens));
+  const Context context = TRY(new_context(default_action, tokens));
   for (std::size_t i = 0; i < asked.syscalls.size(); ++i) {
-    TRY(add_rule(lib, context.get(), asked.syscalls[i], default_action, rule_pointer(i)));
+    TRY(add_rule(context.get(), asked.syscalls[i], default_action, rule_pointer(i)));
   }
-  auto program = TRY(export_program(lib, context.get()));
+  auto program = TRY(export_program(context.get()));
   if (wants_enosys(default_action)) {
-    const auto stub = enosys_stub(newest_calls(lib, asked, tokens));
+    const auto stub = enosys_stub(newest_calls(asked, tokens));
     program.insert(program.begin(), stub.begin(), stub.end());
   }
   if (program.size() > kMaxLength) {

@@ -1,5 +1,5 @@
-// Seccomp programs (classic BPF) from the OCI configuration. libseccomp is loaded only here, and
-// only when a program really has to be compiled (cache.h).
+// Seccomp programs (classic BPF) from the OCI configuration, compiled by libseccomp when the cache
+// has none (cache.h).
 #pragma once
 
 #include <linux/filter.h>
@@ -22,7 +22,7 @@ struct Options {
 // the default action is ERRNO (other than ENOSYS), system calls newer than the newest one the
 // profile names get ENOSYS, so that programs fall back to older ones. bad_input "seccomp.action",
 // "seccomp.operator", "seccomp.argument", "seccomp.errno", "seccomp.architecture", "seccomp.rule";
-// unsupported "seccomp.notify", "seccomp.library"; bad_input "seccomp.too-large" beyond 4096
+// unsupported "seccomp.notify"; bad_input "seccomp.too-large" beyond 4096
 // instructions.
 Result<std::vector<sock_filter>> compile(const oci::Seccomp& asked, const Options& options = {});
 

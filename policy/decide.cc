@@ -65,12 +65,11 @@ Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Pro
   return decision;
 }
 
-Decision decide_update(const oci::Resources& asked, const Profile& profile) {
+Decision decide_update(const oci::Resources& asked, const Profile& profile, const HostFacts& host,
+                       const JobContext& context) {
   oci::Spec spec;
   spec.linux.resources = asked;
   Decision decision = begin(profile, spec);
-  const HostFacts host;  // neither group asks for facts of the host or of a job
-  const JobContext context;
   Judgement j{profile, host, context, decision, decision.spec};
   if (!asked.devices.empty()) judge_devices(j);
   judge_resources(j);
@@ -93,6 +92,10 @@ void Judgement::deny(std::string rule, std::string pointer, std::string asked, s
                      std::string hint) {
   decision.findings.push_back({std::move(rule), std::move(pointer), std::move(asked),
                                std::move(bound), Outcome::deny, std::move(hint)});
+}
+
+bool Judgement::holds_data() const {
+  return context.holds_data || (context.job && !context.job->datasets.empty());
 }
 
 const std::string& Judgement::resolved(const std::string& path) const {

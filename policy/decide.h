@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct JobContext {
   // Host path as asked (bind sources, hooks such as /proc/PID/exe) -> where it really leads. A path
   // that is missing here is judged as written. The caller resolves what it will later open by fd.
   std::map<std::string, std::string> resolved;
+  std::set<std::string> regular_files;  // of these paths, as asked, those that lead to such a file
+  bool holds_data = false;  // of an update: the container's memory holds a dataset in clear
 };
 
 Decision decide(const oci::Spec& asked, const Profile& profile, const HostFacts& host,
@@ -44,8 +47,9 @@ Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Pro
                      const HostFacts& host, const JobContext& context);
 
 // The bounds for other limits of a running container: `asked` is all that would be in force then.
-// Device rules are judged when there are any. The bounded limits are
-// Decision::spec.linux.resources.
-Decision decide_update(const oci::Resources& asked, const Profile& profile);
+// Device rules are judged when there are any. Of `context` only `holds_data` counts. The bounded
+// limits are Decision::spec.linux.resources.
+Decision decide_update(const oci::Resources& asked, const Profile& profile, const HostFacts& host,
+                       const JobContext& context);
 
 }  // namespace casemate::policy

@@ -1,6 +1,7 @@
 #include "policy/job_request.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "policy/match.h"
 #include "shim/base/clock.h"
@@ -73,6 +74,29 @@ Status check_env(const std::vector<std::string>& env, const std::string& pointer
   return {};
 }
 
+std::optional<std::uint32_t> parse_id(std::string_view text) {
+  std::uint32_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (!whole || id > INT32_MAX) return std::nullopt;
+  return id;
+}
+
+Result<JobUser> parse_user(JsonObject& object) {
+  const auto text = TRY(object.get<std::string>("user"));
+  const std::size_t colon = text.find(':');
+  const auto uid = parse_id(std::string_view(text).substr(0, colon));
+  const bool grouped = colon != std::string::npos;
+  const auto gid = grouped ? parse_id(std::string_view(text).substr(colon + 1)) : std::nullopt;
+  if (uid && grouped == gid.has_value()) return JobUser{*uid, gid};
+  return bad_input("job.user", "\"" + printable(text) + "\"",
+                   "write numbers, like 1000 or 1000:1000", object.pointer_to("user"));
+}
+
+std::string to_text(const JobUser& user) {
+  return std::to_string(user.uid) + (user.gid ? ":" + std::to_string(*user.gid) : "");
+}
+
 Result<JobProcess> parse_process(JsonObject object) {
   JobProcess process;
   process.args = TRY(object.find<std::vector<std::string>>("args"));
@@ -82,6 +106,7 @@ Result<JobProcess> parse_process(JsonObject object) {
   process.env = TRY(object.get_or<std::vector<std::string>>("env", {}));
   TRY(check_env(process.env, object.pointer_to("env")));
   if (object.has("cwd")) process.cwd = TRY(get_path(object, "cwd"));
+  if (object.has("user")) process.user = TRY(parse_user(object));
   TRY(object.done());
   return process;
 }
@@ -179,6 +204,7 @@ Json to_json(const JobRequest& job) {
   if (job.process->args) process["args"] = *job.process->args;
   if (!job.process->env.empty()) process["env"] = job.process->env;
   if (job.process->cwd) process["cwd"] = *job.process->cwd;
+  if (job.process->user) process["user"] = to_text(*job.process->user);
   out["process"] = std::move(process);
   return out;
 }

@@ -13,10 +13,16 @@
 
 namespace casemate::policy {
 
+struct JobUser {
+  std::uint32_t uid = 0;
+  std::optional<std::uint32_t> gid;  // absent: any that the profile allows
+};
+
 struct JobProcess {
   std::optional<std::vector<std::string>> args;  // absent: the image's entrypoint and cmd
   std::vector<std::string> env;                  // "K=V", added to or replacing the image's
   std::optional<std::string> cwd;
+  std::optional<JobUser> user;  // "UID" or "UID:GID"; absent: the image's
 };
 
 struct JobDataset {

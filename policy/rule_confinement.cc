@@ -49,8 +49,36 @@ void judge_paths(Judgement& j) {
   j.tighten("rootfs.readonly", "/root/readonly", "a writable root", "a read-only root", "");
 }
 
+namespace {
+
+// A call that is answered without being made: an "open" that returns 0 hands the verified program
+// its standard input, which is the caller's, as the file that it asked for.
+bool pretends(const std::string& action, const std::optional<std::uint32_t>& errno_ret) {
+  return action == "SCMP_ACT_TRACE" || action == "SCMP_ACT_TRAP" ||
+         (action == "SCMP_ACT_ERRNO" && errno_ret == 0U);
+}
+
+void judge_answers(Judgement& j, const oci::Seccomp& filter) {
+  const auto refuse = [&](const std::string& pointer, const std::string& what) {
+    j.deny("seccomp.answers", pointer, what, "calls that are made or fail",
+           "let the filter of a verified program allow, refuse with an error, or kill");
+  };
+  if (pretends(filter.default_action, filter.default_errno_ret))
+    refuse("/linux/seccomp/defaultAction", filter.default_action + " by default");
+  for (std::size_t i = 0; i < filter.syscalls.size(); ++i) {
+    const oci::SeccompRule& rule = filter.syscalls[i];
+    if (pretends(rule.action, rule.errno_ret))
+      refuse("/linux/seccomp/syscalls/" + std::to_string(i),
+             rule.action + " for " + (rule.names.empty() ? "" : rule.names.front()));
+  }
+}
+
+}  // namespace
+
 void judge_seccomp(Judgement& j) {
-  if (!j.profile.seccomp.require_own || j.spec.linux.seccomp) return;
+  const auto& filter = j.spec.linux.seccomp;
+  if (filter && j.profile.image.level != ImageLevel::none) judge_answers(j, *filter);
+  if (!j.profile.seccomp.require_own || filter) return;
   j.deny("seccomp.required", "/linux/seccomp", "no seccomp filter",
          "a filter of the container's own", "run without seccomp=unconfined");
 }

@@ -1,6 +1,7 @@
 // Rules about device nodes and the device cgroup.
 #include <algorithm>
 
+#include "policy/match.h"
 #include "policy/rules.h"
 
 namespace casemate::policy {
@@ -9,8 +10,10 @@ namespace {
 struct Number {
   std::int64_t major, minor;
 };
-// null, zero, full, random, urandom, tty, console, ptmx.
-constexpr Number kDefaults[] = {{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}};
+// null, zero, full, random, urandom, tty, ptmx.
+constexpr Number kDefaults[] = {{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}};
+// The machine's own. Engines list it by habit; a container's /dev/console is a pseudo terminal.
+constexpr Number kConsole = {5, 1};
 constexpr std::int64_t kPtsMajor = 136;
 
 bool is_default(char type, std::int64_t major, std::int64_t minor) {
@@ -54,6 +57,12 @@ bool only_makes_nodes(const oci::DeviceRule& rule) {
   return rule.allow && rule.access == "m";
 }
 
+bool opens_console(const Profile& profile, const oci::DeviceRule& rule) {
+  const bool console = rule.allow && rule.type == 'c' && rule.major == kConsole.major &&
+                       rule.minor == kConsole.minor;
+  return console && find_allowed(profile, 'c', kConsole.major, kConsole.minor) == nullptr;
+}
+
 bool access_within(std::string_view asked, std::string_view allowed) {
   const std::string_view all = asked.empty() ? std::string_view("rwm") : asked;
   return all.find_first_not_of(allowed) == std::string_view::npos;
@@ -77,14 +86,16 @@ void judge_rule(Judgement& j, const oci::DeviceRule& rule, const std::string& po
 
 void judge_cgroup(Judgement& j) {
   auto& rules = j.spec.linux.resources.devices;
+  const auto console = [&](const auto& rule) { return opens_console(j.profile, rule); };
   for (std::size_t i = 0; i < rules.size(); ++i)
-    if (!only_makes_nodes(rules[i]))
+    if (!only_makes_nodes(rules[i]) && !console(rules[i]))
       judge_rule(j, rules[i], "/linux/resources/devices/" + std::to_string(i));
-  const auto before = rules.size();
-  std::erase_if(rules, only_makes_nodes);
-  if (rules.size() != before)
+  if (std::erase_if(rules, only_makes_nodes) != 0)
     j.tighten("devices.mknod", "/linux/resources/devices", "making nodes of devices",
               "no rule that only allows mknod", "");
+  if (std::erase_if(rules, console) != 0)
+    j.tighten("devices.console", "/linux/resources/devices", "the machine's console",
+              "a terminal of the container's own", "");
   const bool open = std::ranges::any_of(
       rules, [](const oci::DeviceRule& r) { return r.allow && r.type == 'a' && !r.major; });
   if ((!rules.empty() && is_deny_all(rules.front())) || open) return;
@@ -95,6 +106,11 @@ void judge_cgroup(Judgement& j) {
             "every device denied first", "");
 }
 
+// A node elsewhere would be a file that the verified image does not have, or stand in for one.
+bool has_a_place(const Judgement& j, const oci::Device& node) {
+  return j.profile.image.level == ImageLevel::none || path_within("/dev", node.path);
+}
+
 // One finding for all: --privileged brings a hundred nodes.
 void judge_nodes(Judgement& j) {
   const auto& nodes = j.spec.linux.devices;
@@ -103,9 +119,10 @@ void judge_nodes(Judgement& j) {
   std::size_t first = 0;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const auto& node = nodes[i];
-    const bool fine = node.type == 'p' || is_default(node.type, node.major, node.minor);
+    const bool harmless = node.type == 'p' || is_default(node.type, node.major, node.minor);
     const DeviceAllow* allowed = find_allowed(j.profile, node.type, node.major, node.minor);
-    if (fine || (allowed != nullptr && allowed->path == node.path)) continue;
+    if ((harmless && has_a_place(j, node)) || (allowed != nullptr && allowed->path == node.path))
+      continue;
     if (count == 0) first = i;
     if (++count <= 3) names += (count > 1 ? ", " : "") + node.path;
   }

@@ -154,9 +154,12 @@ struct MountJudge {
     return at == rules.end() ? nullptr : &*at;
   }
 
+  // A file of that name and no link to another one, no folder, no device. The engine's /dev/shm is
+  // replaced, whatever it is.
   bool is_engine_file() const {
     return mount.type == "bind" && contains(j.profile.mounts.engine_files, mount.destination) &&
-           base_name(mount.source) == base_name(mount.destination);
+           base_name(j.resolved(mount.source)) == base_name(mount.destination) &&
+           (mount.destination == kShm || j.context.regular_files.contains(mount.source));
   }
 
   void require(std::string_view rule, std::span<const std::string> options) {

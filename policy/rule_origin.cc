@@ -111,6 +111,7 @@ void judge_env_origin(Judgement& j, const Origin& origin) {
 
 struct NumericUser {
   std::optional<std::uint32_t> uid, gid;
+  bool grouped = false;  // a group was named, whether it is known or not
 };
 
 std::optional<std::uint32_t> parse_id(std::string_view text) {
@@ -127,6 +128,7 @@ std::optional<std::uint32_t> parse_id(std::string_view text) {
 NumericUser image_user(const ImageConfig& image) {
   const std::size_t colon = image.user.find(':');
   NumericUser out;
+  out.grouped = colon != std::string::npos;
   out.uid = image.uid ? image.uid : parse_id(image.user.substr(0, colon));
   if (image.gid)
     out.gid = image.gid;
@@ -135,17 +137,29 @@ NumericUser image_user(const ImageConfig& image) {
   return out;
 }
 
+// What the job or the image says of the user; nothing when neither does.
+std::optional<NumericUser> named_user(const JobContext& context) {
+  if (context.job && context.job->process && context.job->process->user) {
+    const JobUser& user = *context.job->process->user;
+    return NumericUser{user.uid, user.gid, user.gid.has_value()};
+  }
+  if (context.image && !context.image->user.empty()) return image_user(*context.image);
+  return std::nullopt;
+}
+
+// A user of the caller's choice could be himself, who may then look into the job's processes.
 void judge_user_origin(Judgement& j) {
-  // An image that names no user leaves the choice to the engine, within the profile's bounds.
-  if (!j.context.image || j.context.image->user.empty()) return;
-  const NumericUser expected = image_user(*j.context.image);
+  const auto named = named_user(j.context);
   const auto& user = j.spec.process->user;
-  const bool grouped = j.context.image->user.find(':') != std::string::npos;
-  const bool same = expected.uid == user.uid && (!grouped || expected.gid == user.gid) &&
-                    (!expected.gid || *expected.gid == user.gid);
+  const std::string asked = std::to_string(user.uid) + ":" + std::to_string(user.gid);
+  if (!named)
+    return j.deny("process.user", "/process/user", asked, "the user of the image or the signed job",
+                  "name a user in the image, or sign a job that names one");
+  const bool same = named->uid == user.uid && (!named->grouped || named->gid == user.gid) &&
+                    (!named->gid || *named->gid == user.gid);
   if (same) return;
-  j.deny("process.user", "/process/user", std::to_string(user.uid) + ":" + std::to_string(user.gid),
-         "the image's user " + j.context.image->user, "run without --user");
+  j.deny("process.user", "/process/user", asked, "the user that the image or the job names",
+         "run without --user");
 }
 
 }  // namespace

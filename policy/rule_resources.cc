@@ -27,12 +27,29 @@ void bound_memory(Judgement& j) {
               limit_text(memory.limit) + " of memory", std::to_string(*top) + " bytes", "");
     memory.limit = top;
   }
-  // The sum of memory and swap.
-  if (memory.swap && (*memory.swap < 0 || *memory.swap > *top)) {
+  // The sum of memory and swap: without one, memory beyond the limit would only move to swap.
+  const bool none = !memory.swap && j.host.swap_active;
+  if (none || (memory.swap && (*memory.swap < 0 || *memory.swap > *top))) {
     j.tighten("resources.swap", "/linux/resources/memory/swap",
               limit_text(memory.swap) + " of memory and swap", std::to_string(*top) + " bytes", "");
     memory.swap = top;
   }
+}
+
+// noswap keeps a dataset's files out of swap; what the job read of them lies in its memory.
+void keep_from_swap(Judgement& j) {
+  if (!j.holds_data() || !j.host.swap_active) return;
+  auto& memory = j.spec.linux.resources.memory;
+  if (!memory.limit || *memory.limit <= 0)
+    return j.deny("dataset.swap", "/linux/resources/memory/limit",
+                  "memory without a limit on a host that swaps",
+                  "data that cannot reach a swap device",
+                  "give the job a memory limit, or turn swap off");
+  if (memory.swap && *memory.swap >= 0 && *memory.swap <= *memory.limit) return;
+  j.tighten("dataset.swap", "/linux/resources/memory/swap",
+            limit_text(memory.swap) + " of memory and swap",
+            std::to_string(*memory.limit) + " bytes, none of them in swap", "");
+  memory.swap = memory.limit;
 }
 
 void bound_pids(Judgement& j) {
@@ -130,6 +147,7 @@ void judge_sysctl(Judgement& j, const std::string& name, const std::string& valu
 
 void judge_resources(Judgement& j) {
   bound_memory(j);
+  keep_from_swap(j);
   bound_pids(j);
   bound_cpu(j);
   const auto& rules = j.profile.resources;

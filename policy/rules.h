@@ -23,6 +23,8 @@ struct Judgement {
                std::string hint);
   void deny(std::string rule, std::string pointer, std::string asked, std::string bound,
             std::string hint);
+  // A dataset lies, or will lie, in the container's memory in clear.
+  bool holds_data() const;
   // Where a host path really leads, as the caller found out; the path itself when unknown.
   const std::string& resolved(const std::string& path) const;
 };

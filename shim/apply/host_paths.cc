@@ -16,9 +16,10 @@ Status HostPaths::open(const std::string& path) {
     entries_[path] = {};
     return {};
   }
+  const struct stat facts = TRY(kernel_.fstatat(opened->get(), "", AT_EMPTY_PATH));
   std::string leads_to =
       TRY(kernel_.readlinkat(AT_FDCWD, "/proc/self/fd/" + std::to_string(opened->get())));
-  entries_[path] = {std::move(*opened), std::move(leads_to)};
+  entries_[path] = {std::move(*opened), std::move(leads_to), S_ISREG(facts.st_mode)};
   return {};
 }
 
@@ -36,6 +37,13 @@ std::map<std::string, std::string> HostPaths::resolved() const {
   std::map<std::string, std::string> all;
   for (const auto& [path, entry] : entries_)
     if (entry.fd) all[path] = entry.leads_to;
+  return all;
+}
+
+std::set<std::string> HostPaths::regular_files() const {
+  std::set<std::string> all;
+  for (const auto& [path, entry] : entries_)
+    if (entry.regular) all.insert(path);
   return all;
 }
 

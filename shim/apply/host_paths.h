@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "shim/base/result.h"
@@ -23,11 +24,14 @@ class HostPaths {
   Result<int> fd(const std::string& path) const;
   // Asked path -> where it leads; absent ones left out.
   std::map<std::string, std::string> resolved() const;
+  // Of the paths, as they were asked for, those that lead to a regular file.
+  std::set<std::string> regular_files() const;
 
  private:
   struct Entry {
     UniqueFd fd;
     std::string leads_to;
+    bool regular = false;
   };
   sys::Kernel& kernel_;
   std::map<std::string, Entry> entries_;

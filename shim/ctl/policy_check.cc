@@ -24,6 +24,7 @@ Result<policy::Decision> decide_bundle(const ImageArgs& options, const policy::P
   const auto host = TRY(run::read_host_facts(kernel, TRY(cgroup::read_hierarchies(kernel))));
   policy::JobContext context = TRY(assumed_context(kernel, options));
   context.resolved = paths.resolved();
+  context.regular_files = paths.regular_files();
   return policy::decide(spec, profile, host, context);
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "shim/base/encoding.h"
 
@@ -118,6 +119,16 @@ Result<std::string> read_file_at(sys::Kernel& kernel, int dir, const std::string
                                  std::size_t limit) {
   const OpenFile file = TRY(open_regular(kernel, dir, name));
   return read_open(kernel, file, name, limit);
+}
+
+bool is_absent(sys::Kernel& kernel, const std::string& path) {
+  for (std::filesystem::path at = path; at.has_relative_path(); at = at.parent_path()) {
+    const auto itself = kernel.fstatat(AT_FDCWD, at, AT_SYMLINK_NOFOLLOW);
+    if (!itself && itself.error().sys_errno == ENOENT) continue;
+    // The first that exists: a folder without the rest, or a link to nowhere.
+    return itself && at != path && kernel.fstatat(AT_FDCWD, at, 0).has_value();
+  }
+  return true;
 }
 
 Result<std::string> read_to_end(sys::Kernel& kernel, int fd, const std::string& name,

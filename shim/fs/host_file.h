@@ -16,6 +16,9 @@ namespace casemate::fs {
 Result<std::string> read_file(sys::Kernel& kernel, const std::string& path, std::size_t limit);
 Result<std::string> read_file_at(sys::Kernel& kernel, int dir, const std::string& name,
                                  std::size_t limit);
+// Whether nothing is there and nothing was meant to be: no link on the way leads to what is
+// missing, such as a volume that is not mounted. For what may be left out, and then has a default.
+bool is_absent(sys::Kernel& kernel, const std::string& path);
 // A pipe, a terminal or another stream until its end; bad_input "host.file-size" beyond `limit`
 // bytes. `name` is for the error.
 Result<std::string> read_to_end(sys::Kernel& kernel, int fd, const std::string& name,

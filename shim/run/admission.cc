@@ -98,6 +98,7 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   if (admission.image) context.image = admission.image->config;
   context.hooks = runtime.config.hooks;
   context.resolved = admission.paths.resolved();
+  context.regular_files = admission.paths.regular_files();
   admission.decision = policy::decide(spec, admission.profile, host, context);
   if (admission.decision.denied) return std::unexpected(policy::refusal(admission.decision));
   TRY(write_labels_canonically(admission.decision.spec));
@@ -128,9 +129,9 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
 Result<LoadedProfile> load_profile(Runtime& runtime, const std::string& name) {
   const auto& folders = runtime.config.paths.profiles;
   for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) {
-    const auto text =
-        fs::read_trusted_file(runtime.kernel, *folder + "/" + name + ".json", kMaxProfile);
-    if (!text && text.error().sys_errno == ENOENT) continue;
+    const std::string file = *folder + "/" + name + ".json";
+    const auto text = fs::read_trusted_file(runtime.kernel, file, kMaxProfile);
+    if (!text && fs::is_absent(runtime.kernel, file)) continue;
     if (!text) return std::unexpected(Error(text.error()).with_context("profile " + name));
     LoadedProfile loaded;
     loaded.profile = TRY(policy::parse_profile(*text));

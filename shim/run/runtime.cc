@@ -19,8 +19,8 @@ constexpr std::string_view kBuiltIn = R"({
 Result<std::string> config_text(sys::Kernel& kernel, const Settings& settings) {
   auto text = fs::read_trusted_file(kernel, settings.config, kMaxConfig);
   if (text) return text;
-  const bool absent = text.error().sys_errno == ENOENT;
-  if (absent && settings.config == Settings{}.config) return std::string(kBuiltIn);
+  const bool optional = settings.config == Settings{}.config;
+  if (optional && fs::is_absent(kernel, settings.config)) return std::string(kBuiltIn);
   return std::unexpected(std::move(text.error()).with_context("host configuration"));
 }
 

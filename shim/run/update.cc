@@ -2,11 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "policy/decide.h"
 #include "shim/fs/host_file.h"
 #include "shim/plan/resources.h"
 #include "shim/run/admission.h"
 #include "shim/run/container.h"
+#include "shim/run/host_facts.h"
 #include "shim/run/limit_request.h"
 #include "shim/warden/protocol.h"
 
@@ -34,6 +37,13 @@ Result<Json*> stored_resources(Json& plan) {
                   "delete the container");
 }
 
+bool holds_dataset(const Json& plan) {
+  return std::ranges::any_of(plan["steps"], [](const Json& step) {
+    return step.is_object() && step.value("step", "") == "mount" &&
+           step.value("kind", "") == "dataset";
+  });
+}
+
 // The profile that bounds the container, as it is today.
 Status decide(Runtime& runtime, warden::ContainerDir& directory, const oci::Resources& asked,
               Change& change) {
@@ -41,7 +51,12 @@ Status decide(Runtime& runtime, warden::ContainerDir& directory, const oci::Reso
   change.profile = record.extra.value("profile", "");
   const LoadedProfile loaded = TRY(load_profile(runtime, change.profile));
   change.profile_digest = loaded.digest;
-  change.decision = policy::decide_update(merge_limits(change.before, asked), loaded.profile);
+  const auto host =
+      TRY(read_host_facts(runtime.kernel, TRY(cgroup::read_hierarchies(runtime.kernel))));
+  policy::JobContext context;
+  context.holds_data = holds_dataset(change.plan);
+  change.decision =
+      policy::decide_update(merge_limits(change.before, asked), loaded.profile, host, context);
   if (change.decision.denied) return std::unexpected(policy::refusal(change.decision));
   change.after = change.decision.spec.linux.resources;
   return check_fixed(*change.stored, change.after);

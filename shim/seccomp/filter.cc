@@ -51,8 +51,7 @@ Result<std::set<std::uint32_t>> architectures(const oci::Seccomp& asked, const O
   return tokens;
 }
 
-Result<Context> new_context(std::uint32_t default_action,
-                            const std::set<std::uint32_t>& tokens) {
+Result<Context> new_context(std::uint32_t default_action, const std::set<std::uint32_t>& tokens) {
   Context context(::seccomp_init(default_action));
   if (!context) return internal("seccomp.library", "libseccomp cannot make a filter");
   // A foreign call would mean other numbers: end the whole process, not one thread of it.
@@ -92,18 +91,39 @@ std::vector<std::vector<scmp_arg_cmp>> alternatives(const std::vector<scmp_arg_c
   return out;
 }
 
-Status add_rule(void* context, const oci::SeccompRule& rule,
+// Newer than libseccomp 2.5.4. Since 424 a call has one number on all architectures.
+constexpr std::pair<std::string_view, int> kNewer[] = {
+    {"cachestat", 451},         {"fchmodat2", 452},        {"map_shadow_stack", 453},
+    {"futex_wake", 454},        {"futex_wait", 455},       {"futex_requeue", 456},
+    {"statmount", 457},         {"listmount", 458},        {"lsm_get_self_attr", 459},
+    {"lsm_set_self_attr", 460}, {"lsm_list_modules", 461}, {"mseal", 462},
+    {"setxattrat", 463},        {"getxattrat", 464},       {"listxattrat", 465},
+    {"removexattrat", 466},     {"open_tree_attr", 467},   {"file_getattr", 468},
+    {"file_setattr", 469}};
+
+// __NR_SCMP_ERROR for a name to be left out: an engine's profile may be newer than this libseccomp.
+// A filter of our own has no such name: what an administrator denies must not be allowed.
+Result<int> number_of(const std::string& name, const Options& options, const std::string& pointer) {
+  const int number = ::seccomp_syscall_resolve_name(name.c_str());
+  if (number != __NR_SCMP_ERROR || !options.native_only) return number;
+  const auto newer = std::ranges::find(kNewer, name, &std::pair<std::string_view, int>::first);
+  if (newer != std::end(kNewer)) return newer->second;
+  return unsupported("seccomp.unknown-call", "no number is known for system call " + name,
+                     "take it out of the profile", pointer);
+}
+
+Status add_rule(void* context, const oci::SeccompRule& rule, const Options& options,
                 std::uint32_t default_action, const std::string& pointer) {
   const std::uint32_t action = TRY(parse_action(rule.action, rule.errno_ret, pointer));
   const auto parsed = TRY(conditions(rule, pointer));
   if (action == default_action) return {};  // libseccomp takes no rule that changes nothing
   const auto alternative = alternatives(parsed);
   for (const std::string& name : rule.names) {
-    const int number = ::seccomp_syscall_resolve_name(name.c_str());
-    if (number == __NR_SCMP_ERROR) continue;  // a newer profile than this libseccomp
+    const int number = TRY(number_of(name, options, pointer));
+    if (number == __NR_SCMP_ERROR) continue;
     for (const auto& all : alternative) {
       const int code = ::seccomp_rule_add_array(context, action, number,
-                                          static_cast<unsigned>(all.size()), all.data());
+                                                static_cast<unsigned>(all.size()), all.data());
       if (code != 0) return library_error("add a rule for " + name, code, pointer);
     }
   }
@@ -129,8 +149,7 @@ bool wants_enosys(std::uint32_t default_action) {
          (default_action & SECCOMP_RET_DATA) != ENOSYS;
 }
 
-std::vector<Newest> newest_calls(const oci::Seccomp& asked,
-                                 const std::set<std::uint32_t>& tokens) {
+std::vector<Newest> newest_calls(const oci::Seccomp& asked, const std::set<std::uint32_t>& tokens) {
   std::vector<Newest> out;
   for (const std::uint32_t token : tokens) {
     int newest = -1;
@@ -157,7 +176,7 @@ Result<std::vector<sock_filter>> compile(const oci::Seccomp& asked, const Option
   const auto tokens = TRY(architectures(asked, options));
   const Context context = TRY(new_context(default_action, tokens));
   for (std::size_t i = 0; i < asked.syscalls.size(); ++i) {
-    TRY(add_rule(context.get(), asked.syscalls[i], default_action, rule_pointer(i)));
+    TRY(add_rule(context.get(), asked.syscalls[i], options, default_action, rule_pointer(i)));
   }
   auto program = TRY(export_program(context.get()));
   if (wants_enosys(default_action)) {

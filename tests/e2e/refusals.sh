@@ -59,6 +59,14 @@ printf '# one more line\n' >>"$W/changed-root/rootfs/opt/train/train.py"
 refused 'a rootfs that differs from its layers' denied 'image\.content' "$W/changed-root" "$(job content)"
 rm -rf "$W/changed-root"
 
+cp -a "$W/bundle" "$W/linked-root"
+ln -s /opt/train/train.py "$W/linked-root/rootfs/etc/hosts"
+printf 'print("mine")\n' >"$W/hosts"
+ENGINE_HOSTS=".mounts += [{destination: \"/etc/hosts\", type: \"bind\", source: \"$W/hosts\", options: [\"bind\"]}]"
+edit_config "$W/linked-root" "$ENGINE_HOSTS"
+refused "a link of the caller's below an engine's file" denied 'image\.content' "$W/linked-root" "$(job linked)"
+rm -rf "$W/linked-root"
+
 refused 'a job for another image' denied '(job\.image|image\.(digest|not-found|content))' "$W/bundle" \
   "$(job digest '.image.digest = "sha256:" + ("0" * 64)')"
 refused 'a job for another repository' denied '(job\.image|image\.repository)' "$W/bundle" \
@@ -108,6 +116,16 @@ refused 'another working directory' denied 'process\.cwd' \
 printf 'print("mine")\n' >"$W/mine.py"
 refused 'a bind over verified code' denied 'mounts\.[a-z-]+' \
   "$(changed_bundle bind ".mounts += [{destination: \"/opt/train/train.py\", type: \"bind\", source: \"$W/mine.py\", options: [\"bind\", \"ro\"]}]")" "$(job bind)"
+mkdir -p "$W/home/.containerenv"
+refused 'a folder in the place of an engine file' denied 'mounts\.rule' \
+  "$(changed_bundle folder ".mounts += [{destination: \"/run/.containerenv\", type: \"bind\", source: \"$W/home/.containerenv\", options: [\"bind\"]}] | .process.env += [\"HOME=/run/.containerenv\"]")" "$(job folder)"
+ln -s "$W/mine.py" "$W/home/hosts"
+refused 'a link in the place of an engine file' denied 'mounts\.rule' \
+  "$(changed_bundle link ".mounts += [{destination: \"/etc/hosts\", type: \"bind\", source: \"$W/home/hosts\", options: [\"bind\"]}]")" "$(job link)"
+refused 'a filter that answers calls' denied 'seccomp\.answers' \
+  "$(changed_bundle filter '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["openat"], action: "SCMP_ACT_ERRNO", errnoRet: 0}]}')" "$(job filter)"
+refused "the machine's console" denied 'devices\.node' \
+  "$(changed_bundle console '.linux.devices += [{path: "/dev/c", type: "c", major: 5, minor: 1, fileMode: 438}]')" "$(job console)"
 refused 'the host network' denied '(namespaces\.required|network\.host)' \
   "$(changed_bundle network '.linux.namespaces |= [.[] | select(.type != "network")]')" "$(job network)"
 refused 'the host pid namespace' denied 'namespaces\.required' \

@@ -57,6 +57,17 @@ TEST_F(HostFileTest, ReadsOnlyRegularFiles) {
   EXPECT_EQ(errno_of(read_file(kernel_, scratch_ / "absent", 100)), ENOENT);
 }
 
+// A default may stand in for what nobody put there, and for nothing else.
+TEST_F(HostFileTest, AbsentIsNotUnreachable) {
+  EXPECT_TRUE(is_absent(kernel_, scratch_ / "no/such/file"));
+  scratch_.write("file", "");
+  EXPECT_FALSE(is_absent(kernel_, scratch_ / "file"));
+  EXPECT_FALSE(is_absent(kernel_, scratch_ / "file/below"));
+  ASSERT_EQ(::symlink("/nowhere/config", (scratch_ / "link").c_str()), 0);
+  EXPECT_FALSE(is_absent(kernel_, scratch_ / "link"));
+  EXPECT_FALSE(is_absent(kernel_, scratch_ / "link/config.json"));
+}
+
 TEST_F(HostFileTest, TrustsOnlyWhatRootAloneCanChange) {
   scratch_.write("file", "text");
   const std::string path = scratch_ / "file";

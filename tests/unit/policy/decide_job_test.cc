@@ -74,6 +74,96 @@ TEST(Decide, NamedImageUsersNeedTheirNumbers) {
   EXPECT_NE(find_rule(run(), "process.user"), nullptr);
 }
 
+// A job's uid is somebody's decision who signed for it; a caller could choose his own.
+TEST(Decide, SomebodyWhoSignedNamesTheUser) {
+  JobContext context = job_context();
+  const auto run = [&] { return decide_profile("restricted", {}, {}, context); };
+  context.image->user.clear();
+  EXPECT_NE(find_rule(run(), "process.user"), nullptr);
+  context.job->process = JobProcess{};
+  EXPECT_NE(find_rule(run(), "process.user"), nullptr);
+  context.job->process->user = JobUser{1000, 1000};
+  EXPECT_FALSE(run().denied) << rules_of(run());
+  context.job->process->user = JobUser{1000, {}};
+  EXPECT_FALSE(run().denied);
+  context.job->process->user = JobUser{1001, 1000};
+  EXPECT_NE(find_rule(run(), "process.user"), nullptr);
+  context.job->process->user = JobUser{1000, 1001};
+  EXPECT_NE(find_rule(run(), "process.user"), nullptr);
+  // The job's word goes before the image's.
+  context.image->user = "1001:1000";
+  context.job->process->user = JobUser{1000, 1000};
+  EXPECT_FALSE(run().denied) << rules_of(run());
+}
+
+// What an engine binds is a file of that name: no folder, and no link to another one.
+TEST(Decide, EngineFilesAreFiles) {
+  const Json hosts = {{"destination", "/etc/hosts"}, {"type", "bind"}, {"source", "/srv/hosts"}};
+  Json config = job_config();
+  config["mounts"].push_back(hosts);
+  JobContext context = job_context();
+  const auto run = [&] {
+    return decide(spec_of(config), profile_of(profile_json("restricted")), good_host(), context);
+  };
+  EXPECT_FALSE(run().denied) << rules_of(run());
+  context.resolved["/srv/hosts"] = "/srv/secrets";
+  EXPECT_NE(find_rule(run(), "mounts.rule"), nullptr);
+  context.resolved["/srv/hosts"] = "/mnt/srv/hosts";
+  EXPECT_FALSE(run().denied) << rules_of(run());
+  context.regular_files.erase("/srv/hosts");
+  EXPECT_NE(find_rule(run(), "mounts.rule"), nullptr);
+}
+
+// A filter that answers a call without making it would feed the verified program the caller's
+// input.
+TEST(Decide, AFilterOfAJobDoesNotAnswerCalls) {
+  const auto with = [](const Json& rule, const char* name = "restricted") {
+    const Json patch = {{"linux", {{"seccomp", rule}}}};
+    return find_rule(decide_profile(name, {}, patch, job_context()), "seccomp.answers");
+  };
+  const auto rule = [](const char* action, const Json& extra) {
+    Json one = {{"names", {"openat"}}, {"action", action}};
+    one.update(extra);
+    return Json{{"defaultAction", "SCMP_ACT_ALLOW"}, {"syscalls", Json::array({one})}};
+  };
+  EXPECT_NE(with(rule("SCMP_ACT_ERRNO", {{"errnoRet", 0}})), nullptr);
+  EXPECT_NE(with(rule("SCMP_ACT_TRACE", Json::object())), nullptr);
+  EXPECT_NE(with(rule("SCMP_ACT_TRAP", Json::object())), nullptr);
+  EXPECT_EQ(with(rule("SCMP_ACT_ERRNO", {{"errnoRet", 38}})), nullptr);
+  EXPECT_EQ(with(rule("SCMP_ACT_ERRNO", Json::object())), nullptr);
+  EXPECT_EQ(with(rule("SCMP_ACT_KILL_PROCESS", Json::object())), nullptr);
+  EXPECT_NE(with({{"defaultAction", "SCMP_ACT_ERRNO"}, {"defaultErrnoRet", 0}}), nullptr);
+  EXPECT_EQ(with(rule("SCMP_ACT_TRAP", Json::object()), "baseline"), nullptr);
+}
+
+TEST(Decide, DataDoesNotReachSwap) {
+  HostFacts host = good_host();
+  const auto run = [&](const Json& memory) {
+    const Json patch = {{"linux", {{"resources", {{"memory", memory}}}}}};
+    return decide_profile("restricted", {}, patch, job_context(), host);
+  };
+  EXPECT_FALSE(run({}).spec.linux.resources.memory.swap);
+  host.swap_active = true;
+  EXPECT_NE(find_rule(run(Json(nullptr)), "dataset.swap"), nullptr);
+  EXPECT_TRUE(run(Json(nullptr)).denied);
+  for (const Json& memory : {Json{{"limit", 1000}}, Json{{"limit", 1000}, {"swap", 2000}},
+                             Json{{"limit", 1000}, {"swap", -1}}}) {
+    const auto decision = run(memory);
+    EXPECT_FALSE(decision.denied) << rules_of(decision);
+    EXPECT_EQ(decision.spec.linux.resources.memory.swap, 1000) << memory;
+  }
+}
+
+// Memory beyond a ceiling must not go on in swap.
+TEST(Decide, ACeilingOfMemoryIsOneOfSwapToo) {
+  HostFacts host = good_host();
+  const Json patch = {{"resources", {{"memory_max", 1000}}}};
+  const auto run = [&] { return decide_profile("baseline", patch, {}, host_context(), host); };
+  EXPECT_FALSE(run().spec.linux.resources.memory.swap);
+  host.swap_active = true;
+  EXPECT_EQ(run().spec.linux.resources.memory.swap, 1000);
+}
+
 TEST(DecideExec, BoundsAndRefuses) {
   const auto baseline = profile_of(profile_json("baseline"));
   const auto container =

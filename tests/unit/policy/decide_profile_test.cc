@@ -88,7 +88,7 @@ TEST(Decide, RootInAUserNamespaceOfItsOwn) {
     for (const char* key : {"uidMappings", "gidMappings"})
       config["linux"][key] = {{{"containerID", 0}, {"hostID", host_id}, {"size", 65536}}};
     JobContext context = job_context();
-    context.image->user.clear();
+    context.image->user = "0:0";
     return decide(spec_of(config), profile_of(profile_json("restricted")), good_host(), context);
   };
   EXPECT_FALSE(at_host(100000).denied) << rules_of(at_host(100000));

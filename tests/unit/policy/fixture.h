@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -53,9 +54,23 @@ inline HostFacts good_host() {
   return host;
 }
 
+// What the samples bind is there, and what is a file on a real host is one.
+inline std::set<std::string> bound_files() {
+  std::set<std::string> files = {"/srv/hosts"};
+  for (const auto& sample : std::filesystem::directory_iterator(kSamples)) {
+    const Json json = json_file(sample.path());
+    for (const Json& mount : json.value("mounts", Json::array()))
+      if (mount.value("type", "") == "bind" && mount["destination"] != "/dev/shm")
+        files.insert(mount.value("source", ""));
+  }
+  return files;
+}
+
 // Docker's hook is listed and resolved, as on a configured host.
 inline JobContext host_context() {
+  static const std::set<std::string> kFiles = bound_files();
   JobContext context;
+  context.regular_files = kFiles;
   context.hooks = {{"/usr/sbin/dockerd", std::nullopt}};
   context.resolved["/proc/6242/exe"] = "/usr/sbin/dockerd";
   return context;

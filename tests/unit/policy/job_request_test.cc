@@ -11,7 +11,7 @@ const char* const kJob = R"({
   "version": 1, "tenant": "acme",
   "image": {"digest": "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             "repository": "registry.example:5000/acme/train"},
-  "process": {"args": ["/bin/x", "-v"], "env": ["A=b"], "cwd": "/w"},
+  "process": {"args": ["/bin/x", "-v"], "env": ["A=b"], "cwd": "/w", "user": "1000:100"},
   "datasets": [{"id": "digits", "source": "/srv/digits.sealed", "target": "/data"}],
   "profile": "restricted", "gpu": 0, "issued": "2026-01-02T03:04:05Z",
   "expires": "2026-01-02T04:04:05Z", "nonce": "0123456789abcdef0123456789abcdef"})";
@@ -21,9 +21,21 @@ TEST(JobRequest, ParsesAndWritesBack) {
   ASSERT_TRUE(job) << job.error().message();
   EXPECT_EQ(job->tenant, "acme");
   EXPECT_EQ(job->process->args->size(), 2U);
+  EXPECT_EQ(job->process->user->uid, 1000U);
+  EXPECT_EQ(job->process->user->gid, 100U);
   EXPECT_EQ(job->datasets.front().target, "/data");
   EXPECT_EQ(job->expires - job->issued, 3600);
   EXPECT_EQ(dump(to_json(*job)), Json::parse(kJob).dump());
+}
+
+TEST(JobRequest, AUserWithoutAGroup) {
+  Json json = Json::parse(kJob);
+  json["process"]["user"] = "0";
+  const auto job = parse_job_request(json.dump());
+  ASSERT_TRUE(job) << job.error().message();
+  EXPECT_EQ(job->process->user->uid, 0U);
+  EXPECT_FALSE(job->process->user->gid);
+  EXPECT_EQ(to_json(*job)["process"]["user"], "0");
 }
 
 TEST(JobRequest, ProcessIsOptional) {
@@ -64,8 +76,16 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"/image/repository", "\"a/b@sha256\"", "job.repository"},
         Refusal{"/image/repository", "\"a/*\"", "job.repository"},
         Refusal{"/process/args", "[]", "job.args"}, Refusal{"/process/env/0", "\"x\"", "job.env"},
-        Refusal{"/process/cwd", "\"w\"", "job.path"},
-        Refusal{"/process/user", "\"0\"", "json.unknown-key"},
+        Refusal{"/process/cwd", "\"w\"", "job.path"}, Refusal{"/process/user", "\"\"", "job.user"},
+        Refusal{"/process/user", "1000", "json.type"},
+        Refusal{"/process/user", "\"train\"", "job.user"},
+        Refusal{"/process/user", "\"1000:\"", "job.user"},
+        Refusal{"/process/user", "\":1000\"", "job.user"},
+        Refusal{"/process/user", "\"1000:1:1\"", "job.user"},
+        Refusal{"/process/user", "\"-1\"", "job.user"},
+        Refusal{"/process/user", "\"4294967296\"", "job.user"},
+        Refusal{"/process/user", "\"2147483648\"", "job.user"},
+        Refusal{"/process/group", "\"0\"", "json.unknown-key"},
         Refusal{"/datasets/0/source", "\"/a/../b\"", "job.path"},
         Refusal{"/datasets/0/target", "\"/a/\"", "job.path"},
         Refusal{"/datasets/0/target", "\"/a\\n\"", "job.path"},

@@ -193,6 +193,19 @@ TEST(SeccompFilter, UnknownNamesAndDefaultRulesAreSkipped) {
   EXPECT_EQ(ask(program, SYS_mount), kErrno | EPERM);
 }
 
+// What an administrator names is in the filter, whatever libseccomp knows of it.
+TEST(SeccompFilter, OurOwnFiltersKnowEveryName) {
+  constexpr long kMseal = 462;  // Linux 6.10
+  oci::Seccomp ours;
+  ours.default_action = "SCMP_ACT_ALLOW";
+  ours.syscalls = {{.names = {"mseal"}, .action = "SCMP_ACT_ERRNO"}};
+  EXPECT_EQ(ask(compiled(ours, {.native_only = true}), kMseal), kErrno | EPERM);
+  ours.syscalls[0].names = {"no_such_call"};
+  const auto refused = compile(ours, {.native_only = true});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().rule, "seccomp.unknown-call");
+}
+
 TEST(SeccompFilter, Refusals) {
   const oci::Seccomp good = engine_profile();
   auto bad = good;

@@ -164,8 +164,9 @@ TEST_F(CompareTest, HarmlessExtras) {
 }
 
 TEST_F(CompareTest, HarmfulExtras) {
-  const Extras extras{.engine_files = {"/.dockerenv", "/dev/*", "/etc/passwd", "/etc/mtab", "/x"},
-                      .mount_points = {}};
+  const Extras extras{
+      .engine_files = {"/.dockerenv", "/dev/*", "/etc/passwd", "/etc/mtab", "/etc/hosts", "/x"},
+      .mount_points = {}};
   const auto harm = [&](const std::string& path) {
     const std::string said = difference(extras);
     std::filesystem::remove_all(at(path));
@@ -182,6 +183,10 @@ TEST_F(CompareTest, HarmfulExtras) {
   EXPECT_EQ(harm("/dev/shm"), "/dev/shm: is a symbolic link that the signed image does not have");
   std::filesystem::create_symlink("/tmp/mounts", at("/etc/mtab"));
   EXPECT_EQ(harm("/etc/mtab"), "/etc/mtab: is a symbolic link that the signed image does not have");
+  // A bind onto it would cover what it leads to.
+  std::filesystem::create_symlink("/bin/app", at("/etc/hosts"));
+  EXPECT_EQ(harm("/etc/hosts"),
+            "/etc/hosts: is a symbolic link that the signed image does not have");
   write_text(at("/x"), "", 04755);
   EXPECT_EQ(harm("/x"), "/x: has a set-id bit and is not in the signed image");
   std::filesystem::create_directory(at("/x"));

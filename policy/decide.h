@@ -32,6 +32,7 @@ struct JobContext {
   // Host path as asked (bind sources, hooks such as /proc/PID/exe) -> where it really leads. A path
   // that is missing here is judged as written. The caller resolves what it will later open by fd.
   std::map<std::string, std::string> resolved;
+  bool notify = false;  // the caller waits for sd_notify(3): NOTIFY_SOCKET is in its environment
 };
 
 Decision decide(const oci::Spec& asked, const Profile& profile, const HostFacts& host,
@@ -39,7 +40,8 @@ Decision decide(const oci::Spec& asked, const Profile& profile, const HostFacts&
 
 // The same bounds for exec: denied "exec.allowed" when the profile has none. `spec` is the bounded
 // spec of the container, whose process bounds the new one too: its bounding set, label, rlimits and
-// no_new_privs (rules "exec.*"). The bounded process stands in Decision::spec.process.
+// no_new_privs (rules "exec.*"). The bounded process stands in Decision::spec.process, its
+// personality in spec.linux.
 Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Profile& profile,
                      const HostFacts& host, const JobContext& context);
 

@@ -8,6 +8,7 @@
 #include "shim/run/hook_digest.h"
 #include "shim/run/host_facts.h"
 #include "shim/run/job_source.h"
+#include "shim/run/notify.h"
 
 namespace casemate::run {
 namespace {
@@ -71,7 +72,7 @@ Status check_preserved(const Admission& admission) {
     return {};
   return denied("process.preserve-fds",
                 "profile " + admission.profile.name + " passes no descriptors to a job",
-                "call the runtime without --preserve-fds");
+                "call the runtime without --preserve-fds and without LISTEN_FDS");
 }
 
 // What the dataset's mount cannot keep out of swap must not be opened on a host that swaps.
@@ -107,12 +108,14 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   if (admission.image) context.image = admission.image->config;
   context.hooks = runtime.config.hooks;
   context.resolved = admission.paths.resolved();
+  context.notify = !runtime.settings.notify_socket.empty();
   admission.decision = policy::decide(spec, admission.profile, host, context);
   if (admission.decision.denied) return std::unexpected(policy::refusal(admission.decision));
   TRY(write_labels_canonically(admission.decision.spec));
   TRY(check_hook_digests(runtime, admission.decision.spec, admission.paths));
   TRY(refuse_unserved(admission));
   TRY(check_preserved(admission));
+  if (admission.decision.notify) TRY(check_notify_socket(runtime.settings.notify_socket));
   TRY(check_swap(admission, host));
 
   plan::Inputs inputs;
@@ -126,6 +129,8 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   inputs.profile_filter = admission.decision.seccomp;
   inputs.selinux_enabled = host.selinux;
   inputs.resolved = std::move(context.resolved);
+  inputs.notify = admission.decision.notify;
+  inputs.listen_fds = admission.request.listen_fds;
   admission.plan = TRY(plan::compile(admission.decision.spec, inputs));
   admission.plan_digest = admission.plan.digest();
   return {};

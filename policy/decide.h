@@ -35,6 +35,7 @@ struct JobContext {
   std::map<std::string, std::string> resolved;
   std::set<std::string> regular_files;  // of these paths, as asked, those that lead to such a file
   bool holds_data = false;  // of an update: the container's memory holds a dataset in clear
+  bool notify = false;  // the caller waits for sd_notify(3): NOTIFY_SOCKET is in its environment
 };
 
 Decision decide(const oci::Spec& asked, const Profile& profile, const HostFacts& host,
@@ -42,7 +43,8 @@ Decision decide(const oci::Spec& asked, const Profile& profile, const HostFacts&
 
 // The same bounds for exec: denied "exec.allowed" when the profile has none. `spec` is the bounded
 // spec of the container, whose process bounds the new one too: its bounding set, label, rlimits and
-// no_new_privs (rules "exec.*"). The bounded process stands in Decision::spec.process.
+// no_new_privs (rules "exec.*"). The bounded process stands in Decision::spec.process, its
+// personality in spec.linux.
 Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Profile& profile,
                      const HostFacts& host, const JobContext& context);
 

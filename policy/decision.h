@@ -31,6 +31,7 @@ struct Decision {
   bool tainted = false;                 // complain mode let something pass that the rules deny
   std::vector<std::string> unsafe;      // unsafe_* fields of the profile
   oci::Spec spec;                       // bounded: what may run. Meaningless when denied
+  bool notify = false;                  // the container gets a socket for sd_notify(3)
   std::optional<oci::Seccomp> seccomp;  // the profile's own filter, besides spec.linux.seccomp
 };
 

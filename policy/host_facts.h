@@ -22,6 +22,8 @@ struct HostFacts {
   bool swap_active = false;
   bool init_on_free = false;
   bool memfd_secret = false;
+  // personality(2) of the caller, which its children have too: 0 but under setarch(8) and its like.
+  unsigned long personality = 0;
   std::vector<NvidiaGpu> gpus;
 };
 

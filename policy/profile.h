@@ -105,8 +105,9 @@ struct ResourceRules {
   std::optional<std::int64_t> pids_max;
   std::optional<std::uint64_t> cpu_max_millis;  // 1000 = one CPU
   int oom_score_adj_min = 0;
+  int nice_min = 0;  // of process.scheduler; below 0 a job runs before the host's own work
   std::vector<std::string> unified;  // cgroup v2 files that "unified" may set
-  bool unsafe_realtime = false;
+  bool unsafe_realtime = false;      // cgroup limits, scheduling policies, I/O class
 };
 
 struct RlimitRules {
@@ -124,6 +125,8 @@ enum class ArgsFrom { image_or_job, any };
 struct ProcessRules {
   ArgsFrom args_from = ArgsFrom::image_or_job;  // args, env, cwd and user
   bool terminal = false;
+  std::vector<std::string> personalities = {};  // domains that may be asked for besides LINUX
+  bool notify = false;  // sd_notify(3): READY=1 may reach the caller's NOTIFY_SOCKET
 };
 
 // Control characters in names or values are denied whatever the profile says.

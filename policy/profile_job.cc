@@ -7,6 +7,8 @@ namespace {
 constexpr std::string_view kFacts[] = {"selinux", "cgroup-v2",    "tmpfs-noswap",
                                        "no-swap", "init-on-free", "memfd-secret"};
 
+constexpr std::string_view kPersonalities[] = {"LINUX32"};
+
 // "5.10" -> 5 and 10.
 Status parse_kernel(JsonObject& section, HostRules& out) {
   const auto text = TRY(section.get<std::string>("min_kernel"));
@@ -47,6 +49,9 @@ Status parse_process(JsonObject section, Profile& out) {
   out.process.args_from = TRY(get_word<ArgsFrom>(
       section, "args_from", {{"image-or-job", ArgsFrom::image_or_job}, {"any", ArgsFrom::any}}));
   out.process.terminal = TRY(section.get<bool>("terminal"));
+  out.process.notify = TRY(section.get_or("notify", false));
+  if (section.has("personalities"))
+    out.process.personalities = TRY(get_words(section, "personalities", kPersonalities));
   return section.done();
 }
 

@@ -114,6 +114,11 @@ Status parse_resources(JsonObject section, Profile& out) {
     return bad_input("profile.number", "oom_score_adj_min goes from -1000 to 1000", {},
                      section.pointer_to("oom_score_adj_min"));
   limits.oom_score_adj_min = static_cast<int>(score);
+  const auto nice = TRY(section.get_or<std::int64_t>("nice_min", 0));
+  if (nice < -20 || nice > 19)
+    return bad_input("profile.number", "nice_min goes from -20 to 19", {},
+                     section.pointer_to("nice_min"));
+  limits.nice_min = static_cast<int>(nice);
   limits.unified = TRY(get_list(section, "unified"));
   limits.unsafe_realtime = TRY(section.get_or("unsafe_realtime", false));
   return section.done();

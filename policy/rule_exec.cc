@@ -73,6 +73,9 @@ void judge_container(Judgement& j, const oci::Process& container) {
               "");
   }
   if (!process.oom_score_adj) process.oom_score_adj = container.oom_score_adj;
+  if (!process.scheduler) process.scheduler = container.scheduler;
+  if (!process.io_priority) process.io_priority = container.io_priority;
+  if (!process.exec_cpu_affinity) process.exec_cpu_affinity = container.exec_cpu_affinity;
   bound_capabilities(j, container);
   bound_label(j, container);
   for (const oci::Rlimit& own : container.rlimits) bound_limit(j, own);

@@ -43,6 +43,9 @@ void judge_hooks(Judgement& j);
 void judge_paths(Judgement& j);
 void judge_seccomp(Judgement& j);
 void judge_mount_labels(Judgement& j);
+void judge_personality(Judgement& j);
+void judge_inherited_personality(Judgement& j);  // of exec too
+void judge_notify(Judgement& j);
 // Of a process, of the container's or an exec's. Precondition: spec.process.
 void judge_user(Judgement& j);
 void judge_capabilities(Judgement& j);
@@ -50,6 +53,7 @@ void judge_process(Judgement& j);
 void judge_env(Judgement& j);
 void judge_rlimits(Judgement& j);
 void judge_process_label(Judgement& j);
+void judge_scheduling(Judgement& j);
 // Of an exec's: no more than its container was given. Before the others, which then see the result.
 void judge_container(Judgement& j, const oci::Process& container);
 // args, env, cwd and user are those of the image or of the job. Not for exec.

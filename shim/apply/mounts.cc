@@ -111,6 +111,7 @@ Status apply(InitContext& context, const plan::AttachMount& step, std::size_t in
       case plan::MountKind::bind:
       case plan::MountKind::dataset:
       case plan::MountKind::scratch:
+      case plan::MountKind::notify:
         return attach_prepared(context, step, index);
     }
     return internal("mount.kind", "unknown kind of mount");

@@ -261,6 +261,7 @@ Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
            (out.exec_label.back() == '\n' || out.exec_label.back() == '\0'))
       out.exec_label.pop_back();
   }
+  TRY(observe_scheduling(kernel, plan, init.pid, out));
   out.descriptors = TRY(other_descriptors(init));
   return out;
 }

@@ -21,6 +21,10 @@ Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
 // absent. Nothing of the image may run meanwhile.
 Result<std::map<std::size_t, std::uint64_t>> mounts_at(fs::SafeRoot root, const plan::Plan& plan);
 
+// Of what the plan has a step for: scheduler, I/O priority, processors, personality.
+Status observe_scheduling(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid,
+                          plan::Observed& out);
+
 // The name of a namespace's link in /proc/PID/ns.
 const char* proc_name(oci::NamespaceType type);
 

@@ -134,6 +134,9 @@ Status prepare_mount(sys::Kernel& kernel, const plan::AttachMount& step, std::si
     case plan::MountKind::bind:
       out.mounts[index] = TRY(prepare_bind(kernel, step, TRY(inputs.paths.fd(step.source))));
       return {};
+    case plan::MountKind::notify:
+      out.mounts[index] = TRY(prepare_bind(kernel, step, inputs.notify));
+      return {};
     case plan::MountKind::cgroup:
       out.cgroups[index] = TRY(prepare_cgroups(kernel, step, inputs));
       return {};

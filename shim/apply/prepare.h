@@ -15,7 +15,8 @@ struct PrepareInputs {
   const std::vector<cgroup::Hierarchy>& hierarchies;
   const cgroup::Cgroup& cgroup;              // the container's, already made
   std::map<std::string, UniqueFd> datasets;  // id -> detached read-only mount; taken over
-  int seccomp_cache = -1;                    // directory descriptor, see seccomp/cache.h
+  int notify = -1;         // folder of the socket for sd_notify(3), when the plan mounts it
+  int seccomp_cache = -1;  // directory descriptor, see seccomp/cache.h
 };
 
 // Opens, clones and compiles. Changes nothing on the host. Errors name the step.

@@ -25,6 +25,12 @@ Status apply(InitContext& context, const plan::WriteSysctl& step);
 // limits.cc
 Status apply(InitContext& context, const plan::SetOomScore& step);
 Status apply(InitContext& context, const plan::SetRlimit& step);
+// scheduling.cc
+Status apply(InitContext& context, const plan::SetScheduler& step);
+Status apply(InitContext& context, const plan::SetIoPriority& step);
+Status apply(InitContext& context, const plan::SetCpuAffinity& step);
+Status apply(InitContext& context, const plan::SetMemoryPolicy& step);
+Status apply(InitContext& context, const plan::SetPersonality& step);
 // identity.cc
 Status apply(InitContext& context, const plan::SetLabel& step);
 Status apply(InitContext& context, const plan::NewKeyring& step);

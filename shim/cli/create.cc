@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "shim/cli/caller.h"
 #include "shim/cli/command.h"
 #include "shim/cli/create_options.h"
 
@@ -38,7 +39,8 @@ Result<run::CreateRequest> create_request(const Args& args) {
   request.bundle = TRY(absolute(args.value("--bundle")));
   if (args.has("--pid-file")) request.pid_file = TRY(absolute(args.value("--pid-file")));
   request.console_socket = args.value("--console-socket");
-  request.preserve_fds = TRY(args.number("--preserve-fds", 0, 0, 1024));
+  request.listen_fds = TRY(listen_fds());
+  request.preserve_fds = request.listen_fds + TRY(args.number("--preserve-fds", 0, 0, 1024));
   return request;
 }
 

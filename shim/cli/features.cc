@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "shim/cli/command.h"
+#include "shim/oci/spec.h"
 #include "shim/run/job_source.h"
 
 namespace casemate::cli {
@@ -33,6 +34,12 @@ Json mount_options() {
   return options;
 }
 
+Json names(std::span<const std::string_view> known) {
+  Json array = Json::array();
+  for (const auto name : known) array.push_back(name);
+  return array;
+}
+
 Json linux_features() {
   return {{"namespaces", {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}},
           {"capabilities", capabilities()},
@@ -48,6 +55,10 @@ Json linux_features() {
           {"apparmor", {{"enabled", false}}},
           {"selinux", {{"enabled", true}}},
           {"intelRdt", {{"enabled", false}}},
+          {"memoryPolicy",
+           {{"modes", names(oci::memory_policy_modes())},
+            {"flags", names(oci::memory_policy_flags())}}},
+          {"netDevices", {{"enabled", false}}},
           {"mountExtensions", {{"idmap", {{"enabled", false}}}}}};
 }
 
@@ -56,7 +67,7 @@ Json linux_features() {
 Result<int> features_command(run::Runtime&, const Args&) {
   const Json features = {
       {"ociVersionMin", "1.0.0"},
-      {"ociVersionMax", "1.2.0"},
+      {"ociVersionMax", "1.3.0"},
       {"hooks",
        {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}},
       {"mountOptions", mount_options()},

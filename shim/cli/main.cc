@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "shim/base/clock.h"
+#include "shim/cli/caller.h"
 #include "shim/cli/command.h"
 #include "shim/cli/readonly_self.h"
 #include "shim/cli/report.h"
@@ -48,7 +49,7 @@ int print_help() {
 
 // Docker and containerd parse these lines.
 int print_version() {
-  std::printf("casemate version %s\nspec: 1.2.0\n", CASEMATE_VERSION);
+  std::printf("casemate version %s\nspec: 1.3.0\n", CASEMATE_VERSION);
   return 0;
 }
 
@@ -59,6 +60,7 @@ Result<run::Settings> settings_of(const Args& args) {
   settings.job = args.value("--job");
   settings.tenant = args.value("--tenant");
   settings.systemd_cgroup = args.has("--systemd-cgroup");
+  settings.notify_socket = notify_socket();
   const std::string rootless = args.value("--rootless", "auto");
   if (::geteuid() != 0 || rootless == "true")
     return unsupported("runtime.rootless", "casemate runs as root only",
@@ -74,8 +76,10 @@ Status check_count(const Command& command, const Args& args) {
 }
 
 // Nothing that the caller left open may reach the container, except what it says is meant for it.
-Status close_leaked(sys::Kernel& kernel, const Args& args) {
-  const int preserved = TRY(args.number("--preserve-fds", 0, 0, 1024));
+Status close_leaked(sys::Kernel& kernel, const Command& command, const Args& args) {
+  const bool creates = command.name == "create" || command.name == "run";
+  const int listening = creates ? TRY(listen_fds()) : 0;
+  const int preserved = TRY(args.number("--preserve-fds", 0, 0, 1024)) + listening;
   return kernel.close_range(3 + static_cast<unsigned>(preserved), ~0U, 0);
 }
 
@@ -86,7 +90,7 @@ Result<int> dispatch(sys::Kernel& kernel, const Args& global, const std::string&
   const std::vector<std::string> rest(words.begin() + 1, words.end());
   const Args args = TRY(Args::parse(rest, command->options));
   TRY(check_count(*command, args));
-  TRY(close_leaked(kernel, args));
+  TRY(close_leaked(kernel, *command, args));
   run::Settings settings = TRY(settings_of(global));
   settings.programs = program.substr(0, program.rfind('/'));
   run::Runtime runtime = TRY(run::make_runtime(kernel, std::move(settings)));

@@ -3,6 +3,7 @@
 #include "shim/cli/signal_relay.h"
 #include "shim/run/create.h"
 #include "shim/run/lifecycle.h"
+#include "shim/run/notify.h"
 
 namespace casemate::cli {
 namespace {
@@ -40,15 +41,21 @@ Result<int> run_command(run::Runtime& runtime, const Args& args) {
   request.own_terminal = !args.has("--detach");
   run::Created created = TRY(run::create(runtime, request));
   if (args.has("--detach")) {
-    TRY(run::start(runtime, created.directory, created.warden));
+    TRY(run::start_until_ready(runtime, created.directory, created.warden));
     return 0;
   }
   SignalRelay relay;
   std::optional<Terminal> terminal;
   if (created.terminal) terminal.emplace(std::move(created.terminal));
+  auto listening = run::NotifySocket::listen(runtime.kernel, created.directory.fd(),
+                                             runtime.settings.notify_socket);
+  if (!listening) static_cast<void>(run::remove(runtime, request.id, /*force=*/true));
+  auto notify = TRY(std::move(listening));
   const Status started = run::start(runtime, created.directory, created.warden);
-  const int code = relay.wait(created.pid, terminal ? &*terminal : nullptr);
+  const int code =
+      relay.wait(created.pid, terminal ? &*terminal : nullptr, notify ? &*notify : nullptr);
   terminal.reset();
+  notify.reset();
   const Result<int> finished = finish(runtime, created, code);
   if (!started) return std::unexpected(started.error());
   return finished;

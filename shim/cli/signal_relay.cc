@@ -41,24 +41,29 @@ bool SignalRelay::relay_one(pid_t child, Terminal* terminal) {
   return false;
 }
 
-int SignalRelay::wait(pid_t child, Terminal* terminal) {
+int SignalRelay::wait(pid_t child, Terminal* terminal, run::NotifySocket* notify) {
   for (bool look = true;;) {
     int status = 0;
     const pid_t ended = look ? ::waitpid(child, &status, WNOHANG) : 0;
     if (ended == child && terminal != nullptr) terminal->drain();
+    if (ended == child && notify != nullptr) static_cast<void>(notify->relay(::getpid()));
     if (ended == child) return exit_code(status);
     if (ended < 0) return static_cast<int>(ErrorClass::internal);  // not our child: cannot be
     // poll(2) leaves negative descriptors out: without a terminal there is nothing else to wait
     // for.
-    std::array<pollfd, 4> ready;
+    std::array<pollfd, 5> ready;
     ready.fill({.fd = -1, .events = 0, .revents = 0});
     ready[0] = {.fd = descriptor_.get(), .events = POLLIN, .revents = 0};
     const Terminal::Polled relayed(ready.data() + 1, 3);
     if (terminal != nullptr) terminal->ask(relayed);
+    if (notify != nullptr) ready[4] = {.fd = notify->fd(), .events = POLLIN, .revents = 0};
     if (::poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR)
       return static_cast<int>(ErrorClass::internal);
     look = ready[0].revents != 0 && relay_one(child, terminal);
     if (terminal != nullptr) terminal->relay(relayed);
+    // It runs as this process' child: that is whom the caller is to watch. One that cannot be told
+    // does not end the container.
+    if (ready[4].revents != 0) static_cast<void>(notify->relay(::getpid()));
   }
 }
 

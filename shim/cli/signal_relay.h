@@ -1,5 +1,5 @@
 // What a command does while it waits in the foreground: signals go on to the container's process,
-// and so do the bytes of a terminal that this command holds.
+// and so do the bytes of a terminal that this command holds; that it is ready goes to the caller.
 #pragma once
 
 #include <signal.h>
@@ -7,6 +7,7 @@
 
 #include "shim/base/unique_fd.h"
 #include "shim/cli/terminal.h"
+#include "shim/run/notify.h"
 
 namespace casemate::cli {
 
@@ -16,7 +17,7 @@ class SignalRelay {
   SignalRelay();
 
   // The process' exit status as a shell shows it. Precondition: it is a child of the caller.
-  int wait(pid_t child, Terminal* terminal = nullptr);
+  int wait(pid_t child, Terminal* terminal = nullptr, run::NotifySocket* notify = nullptr);
 
  private:
   // Reads one signal that is there; true when it may have been the child's end.

@@ -33,6 +33,11 @@ Result<std::string> check_path(std::string_view path, std::string_view rule,
                                const std::string& pointer);
 Status check_env(const std::vector<std::string>& env, const std::string& pointer);
 
+// process.scheduler, ioPriority and execCPUAffinity; linux.personality and memoryPolicy.
+Status parse_scheduling(JsonObject& process, Process& out);
+Result<std::string> parse_personality(JsonObject& section);
+Result<std::optional<MemoryPolicy>> parse_memory_policy(JsonObject& section);
+
 Result<Process> parse_process_object(JsonObject object);
 Result<Linux> parse_linux(JsonObject object);
 Result<Resources> parse_resources(JsonObject object);

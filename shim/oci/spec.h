@@ -1,4 +1,4 @@
-// The OCI runtime configuration (config.json, runtime-spec 1.2) as data. Parsing validates shape
+// The OCI runtime configuration (config.json, runtime-spec 1.3) as data. Parsing validates shape
 // and ranges; what may be asked is the policy's business. Unknown properties are ignored, as the
 // specification demands; every property below is honoured or refused by name, never ignored.
 #pragma once
@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,28 @@ struct ConsoleSize {
   std::uint16_t width = 0;
 };
 
+// sched_setattr(2). The names are those of the specification.
+struct Scheduler {
+  std::string policy;                                   // "SCHED_OTHER"
+  int nice = 0;                                         // -20 … 19; OTHER and BATCH
+  int priority = 0;                                     // 1 … 99; FIFO and RR
+  std::vector<std::string> flags;                       // "SCHED_FLAG_RESET_ON_FORK"
+  std::uint64_t runtime = 0, deadline = 0, period = 0;  // nanoseconds; DEADLINE
+
+  bool realtime() const;  // runs before all others: FIFO, RR, DEADLINE
+};
+
+struct IoPriority {      // ioprio_set(2)
+  std::string io_class;  // "IOPRIO_CLASS_BE"
+  int priority = 0;      // 0 (first) … 7
+};
+
+// Of an exec'ed process, never of the container's own; empty: nothing asked.
+struct ExecCpuAffinity {
+  std::vector<std::uint32_t> initial;  // of the runtime, before the container's cgroup is joined
+  std::vector<std::uint32_t> final;    // of the process, once it is there
+};
+
 struct Process {
   bool terminal = false;
   std::optional<ConsoleSize> console_size;
@@ -54,6 +77,9 @@ struct Process {
   std::string apparmor_profile;
   std::string selinux_label;
   std::optional<int> oom_score_adj;
+  std::optional<Scheduler> scheduler;
+  std::optional<IoPriority> io_priority;
+  std::optional<ExecCpuAffinity> exec_cpu_affinity;
 };
 
 struct Root {
@@ -176,6 +202,12 @@ struct TimeOffset {
   std::uint32_t nanosecs = 0;
 };
 
+struct MemoryPolicy {  // set_mempolicy(2); runtime-spec 1.3
+  std::string mode;    // "MPOL_BIND"
+  std::vector<std::uint32_t> nodes;
+  std::vector<std::string> flags;  // "MPOL_F_STATIC_NODES"
+};
+
 struct Linux {
   std::vector<IdMapping> uid_mappings, gid_mappings;
   std::vector<std::pair<std::string, std::string>> sysctl;
@@ -188,6 +220,8 @@ struct Linux {
   std::vector<std::string> masked_paths, readonly_paths;
   std::string mount_label;
   std::optional<TimeOffset> monotonic_offset, boottime_offset;
+  std::string personality;  // "LINUX" or "LINUX32"; empty: the caller's
+  std::optional<MemoryPolicy> memory_policy;
 
   bool has(NamespaceType type) const;  // a new one or one to join
   const Namespace* find(NamespaceType type) const;
@@ -206,6 +240,10 @@ struct Spec {
 
   const std::string* annotation(std::string_view key) const;
 };
+
+// What the specification and the kernel both know, for the parser and for `features`.
+std::span<const std::string_view> memory_policy_modes();
+std::span<const std::string_view> memory_policy_flags();
 
 bool is_rlimit(std::string_view name);  // "RLIMIT_CORE" and its kind
 // Without empty and "." components and without a final slash; ".." stays as it is.

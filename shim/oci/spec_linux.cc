@@ -155,8 +155,6 @@ Status check_mappings(const JsonObject& section, const Linux& out) {
 Status refuse_unserved(JsonObject& section) {
   TRY(refuse_property(section, "intelRdt", "remove intelRdt"));
   TRY(refuse_property(section, "netDevices", "let the engine's network plug-in move devices"));
-  TRY(refuse_property(section, "memoryPolicy", "use linux.resources.cpu.mems"));
-  TRY(refuse_property(section, "personality", "only the native personality is served"));
   return {};
 }
 
@@ -183,6 +181,8 @@ Result<Linux> parse_linux(JsonObject section) {
   out.mount_label = TRY(section.get_or<std::string>("mountLabel", {}));
   TRY(check_printable(out.mount_label, "oci.selinux-label", section.pointer_to("mountLabel")));
   TRY(parse_time_offsets(section, out));
+  out.personality = TRY(parse_personality(section));
+  out.memory_policy = TRY(parse_memory_policy(section));
   return out;
 }
 

@@ -145,9 +145,6 @@ Status parse_command(JsonObject& object, Process& process) {
 
 Result<Process> parse_process_object(JsonObject object) {
   Process process;
-  TRY(refuse_property(object, "scheduler", "leave the scheduler to the host"));
-  TRY(refuse_property(object, "ioPriority", "leave the I/O priority to the host"));
-  TRY(refuse_property(object, "execCPUAffinity", "use linux.resources.cpu.cpus"));
   process.terminal = TRY(object.get_or("terminal", false));
   process.console_size = TRY(parse_console(object));
   if (auto user = TRY(object.find_object("user"))) process.user = TRY(parse_user(*user));
@@ -156,6 +153,7 @@ Result<Process> parse_process_object(JsonObject object) {
     process.capabilities = TRY(parse_capabilities(*caps));
   process.rlimits = TRY(parse_rlimits(object));
   TRY(parse_security(object, process));
+  TRY(parse_scheduling(object, process));
   return process;
 }
 

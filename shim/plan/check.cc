@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "shim/plan/scheduling.h"
+
 namespace casemate::plan {
 namespace {
 
@@ -216,6 +218,25 @@ Status check_step(const SetRlimit& step, std::size_t, const Observed& observed) 
     return differs("rlimit", step.limit.type + " " + std::to_string(step.limit.soft),
                    std::to_string(found->second.soft));
   return {};
+}
+
+Status check_step(const SetScheduler& step, std::size_t, const Observed& observed) {
+  return check_scheduler(step.scheduler, observed.scheduler);
+}
+
+Status check_step(const SetIoPriority& step, std::size_t, const Observed& observed) {
+  const int planned = io_priority_number(step.priority);
+  if (observed.io_priority == planned) return {};
+  return differs("io-priority", std::to_string(planned), std::to_string(observed.io_priority));
+}
+
+Status check_step(const SetCpuAffinity& step, std::size_t, const Observed& observed) {
+  return check_affinity("cpu-affinity", step.cpus, observed.cpus);
+}
+
+Status check_step(const SetPersonality& step, std::size_t, const Observed& observed) {
+  if (observed.personality == personality_number(step.domain)) return {};
+  return differs("personality", step.domain, hex(observed.personality));
 }
 
 Status check_step(const SetLabel& step, std::size_t, const Observed& observed) {

@@ -32,6 +32,14 @@ struct ObservedLimit {
   std::uint64_t soft = 0, hard = 0;
 };
 
+struct ObservedScheduler {  // sched_getattr(2)
+  std::uint32_t policy = 0;
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime = 0, deadline = 0, period = 0;
+};
+
 struct Observed {
   std::array<std::uint32_t, 4> uids{}, gids{};  // as the container sees them
   std::vector<std::uint32_t> groups;
@@ -49,6 +57,11 @@ struct Observed {
   std::map<std::size_t, std::uint64_t> mount_at;  // by step: where its path leads; 0: path absent
   std::map<std::string, ObservedLimit> limits;    // by RLIMIT_… name
   int oom_score_adj = 0;
+  // Of these what the plan has a step for.
+  ObservedScheduler scheduler;
+  int io_priority = 0;              // ioprio_get(2)
+  std::vector<std::uint32_t> cpus;  // sched_getaffinity(2)
+  unsigned long personality = 0;
   std::string exec_label;        // /proc/PID/attr/exec
   std::vector<int> descriptors;  // beyond 0, 1 and 2, without those that init needs
   bool in_cgroup = false;        // member of the container's cgroup in every hierarchy

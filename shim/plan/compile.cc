@@ -1,5 +1,6 @@
 #include "shim/plan/compile.h"
 
+#include <linux/mount.h>
 #include <sys/mount.h>
 
 #include <array>
@@ -57,6 +58,32 @@ bool is_scratch(const AttachMount& step, const Inputs& inputs) {
   return inputs.upper_bytes > 0 && step.kind == MountKind::filesystem && step.type == "tmpfs";
 }
 
+void add_notify(Plan& plan) {
+  AttachMount step{.kind = MountKind::notify, .destination = std::string(kNotifyFolder)};
+  step.options.attributes.set =
+      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  plan.steps.emplace_back(std::move(step));
+}
+
+void set_variable(std::vector<std::string>& env, const std::string& name,
+                  const std::string& value) {
+  std::erase_if(env, [&](const std::string& one) { return one.starts_with(name + "="); });
+  env.push_back(name + "=" + value);
+}
+
+// What the runtime's caller passes on replaces what the configuration says of it: no other socket
+// or descriptor is in reach.
+std::vector<std::string> environment(const oci::Process& process, const Inputs& inputs) {
+  std::vector<std::string> env = process.env;
+  if (inputs.notify)
+    set_variable(env, "NOTIFY_SOCKET",
+                 std::string(kNotifyFolder) + "/" + std::string(kNotifySocket));
+  if (inputs.listen_fds == 0) return env;
+  set_variable(env, "LISTEN_FDS", std::to_string(inputs.listen_fds));
+  set_variable(env, "LISTEN_PID", "1");
+  return env;
+}
+
 Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   const std::string& label = spec.linux.mount_label;
   for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
@@ -72,6 +99,7 @@ Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
                                         .destination = dataset.target,
                                         .source = dataset.id,
                                         .label = label});
+  if (inputs.notify) add_notify(plan);
   return {};
 }
 
@@ -181,6 +209,11 @@ Status add_root_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
 // the capabilities are still there; dropping the bounding set needs CAP_SETPCAP; labels need /proc.
 Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   const oci::Process& process = *spec.process;
+  if (process.exec_cpu_affinity)
+    plan.steps.emplace_back(ExecCpuAffinity{*process.exec_cpu_affinity});
+  if (spec.linux.memory_policy) plan.steps.emplace_back(SetMemoryPolicy{*spec.linux.memory_policy});
+  if (!spec.linux.personality.empty())
+    plan.steps.emplace_back(SetPersonality{spec.linux.personality});
   TRY(add_limits(plan, process, inputs.selinux_enabled));
   plan.steps.emplace_back(NewKeyring{"_ses." + inputs.id});
   plan.steps.emplace_back(SetWorkingDirectory{process.cwd});
@@ -194,7 +227,7 @@ Status add_process_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs
   plan.steps.emplace_back(TRY(compile_capabilities(process.capabilities)));
   if (!spec.hooks.start_container.empty())
     plan.steps.emplace_back(RunHooks{"startContainer", spec.hooks.start_container});
-  plan.steps.emplace_back(Execute{process.args, process.env});
+  plan.steps.emplace_back(Execute{process.args, environment(process, inputs)});
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shim/base/result.h"
@@ -11,6 +12,10 @@
 #include "shim/plan/plan.h"
 
 namespace casemate::plan {
+
+// Where a container that is to tell that it is ready finds the socket for it.
+inline constexpr std::string_view kNotifyFolder = "/run/notify";
+inline constexpr std::string_view kNotifySocket = "notify.sock";
 
 struct DatasetMount {
   std::string id;
@@ -24,6 +29,8 @@ struct Inputs {
   std::vector<DatasetMount> datasets;
   std::optional<oci::Seccomp> profile_filter;  // installed besides the container's own
   bool selinux_enabled = false;
+  bool notify = false;  // a socket for sd_notify(3), and its name in the environment
+  int listen_fds = 0;   // descriptors for sd_listen_fds(3), from 3 on
   std::map<std::string, std::string> resolved;  // host path as asked -> where it leads
 };
 

@@ -21,6 +21,17 @@ Namespaces joined(const Plan& stored, const ExecInputs& inputs) {
   return out;
 }
 
+// On what memory, and as what, is the container's; on which processors, exec's alone.
+void add_places(Plan& plan, const oci::Process& process, const Plan& stored,
+                const std::string& personality) {
+  if (const auto* memory = stored.find<SetMemoryPolicy>()) plan.steps.emplace_back(*memory);
+  if (!personality.empty()) plan.steps.emplace_back(SetPersonality{personality});
+  if (!process.exec_cpu_affinity) return;
+  const oci::ExecCpuAffinity& affinity = *process.exec_cpu_affinity;
+  if (!affinity.initial.empty()) plan.steps.emplace_back(InitialCpuAffinity{affinity.initial});
+  if (!affinity.final.empty()) plan.steps.emplace_back(SetCpuAffinity{affinity.final});
+}
+
 }  // namespace
 
 Plan ExecPlan::whole() const {
@@ -35,6 +46,7 @@ Result<ExecPlan> compile_exec(const oci::Process& process, const Plan& stored,
   ExecPlan plan;
   plan.before_user.steps.emplace_back(joined(stored, inputs));
   if (const auto* maps = stored.find<IdMaps>()) plan.before_user.steps.emplace_back(*maps);
+  add_places(plan.before_user, process, stored, inputs.personality);
   TRY(add_limits(plan.before_user, process, inputs.selinux_enabled));
 
   auto& steps = plan.process.steps;

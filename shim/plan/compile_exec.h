@@ -16,6 +16,7 @@ struct ExecInputs {
   // Prefix of the links to init's namespaces, "/proc/PID/ns/"; read by the read-back alone.
   std::string namespaces;
   bool selinux_enabled = false;
+  std::string personality;  // as decided; empty: the caller's
 };
 
 struct ExecPlan {

@@ -43,6 +43,8 @@ Status add_limits(Plan& plan, const oci::Process& process, bool selinux_enabled)
     TRY(rlimit_number(limit.type));
     plan.steps.emplace_back(SetRlimit{limit});
   }
+  if (process.scheduler) plan.steps.emplace_back(SetScheduler{*process.scheduler});
+  if (process.io_priority) plan.steps.emplace_back(SetIoPriority{*process.io_priority});
   if (!process.selinux_label.empty()) {
     TRY(need_selinux(selinux_enabled, process.selinux_label, "/process/selinuxLabel"));
     plan.steps.emplace_back(SetLabel{process.selinux_label});

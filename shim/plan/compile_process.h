@@ -20,7 +20,8 @@ std::string search_path(const std::vector<std::string>& env);
 // unsupported "selinux.disabled" for a label without SELinux.
 Status need_selinux(bool enabled, const std::string& label, const std::string& pointer);
 
-// OOM score, rlimits and label: what needs /proc or rights that are given up later.
+// OOM score, rlimits, scheduler, I/O priority and label: what needs /proc or rights that are given
+// up later.
 Status add_limits(Plan& plan, const oci::Process& process, bool selinux_enabled);
 
 }  // namespace casemate::plan

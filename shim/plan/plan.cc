@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "shim/base/encoding.h"
+#include "shim/oci/number_list.h"
 #include "shim/plan/resources.h"
 
 namespace casemate::plan {
@@ -25,6 +26,8 @@ CASEMATE_STEP(Namespaces, "namespaces", parent)
 CASEMATE_STEP(IdMaps, "id-maps", parent)
 CASEMATE_STEP(TimeOffsets, "time-offsets", parent)
 CASEMATE_STEP(RunHooks, "hooks", parent)
+CASEMATE_STEP(InitialCpuAffinity, "initial-cpu-affinity", parent)
+CASEMATE_STEP(ExecCpuAffinity, "exec-cpu-affinity", later)
 CASEMATE_STEP(AttachRoot, "root", init)
 CASEMATE_STEP(AttachMount, "mount", init)
 CASEMATE_STEP(MakeDevice, "device", init)
@@ -38,6 +41,11 @@ CASEMATE_STEP(MaskPath, "mask-path", init)
 CASEMATE_STEP(RootReadonly, "root-readonly", init)
 CASEMATE_STEP(SetOomScore, "oom-score", init)
 CASEMATE_STEP(SetRlimit, "rlimit", init)
+CASEMATE_STEP(SetScheduler, "scheduler", init)
+CASEMATE_STEP(SetIoPriority, "io-priority", init)
+CASEMATE_STEP(SetCpuAffinity, "cpu-affinity", init)
+CASEMATE_STEP(SetMemoryPolicy, "memory-policy", init)
+CASEMATE_STEP(SetPersonality, "personality", init)
 CASEMATE_STEP(SetLabel, "selinux-label", init)
 CASEMATE_STEP(NewKeyring, "keyring", init)
 CASEMATE_STEP(NoNewPrivileges, "no-new-privileges", init)
@@ -99,6 +107,13 @@ Json body(const RunHooks& s) {
   }
   return {{"phase", s.phase}, {"hooks", std::move(hooks)}};
 }
+Json body(const InitialCpuAffinity& s) {
+  return {{"cpus", oci::number_list(s.cpus)}};
+}
+Json body(const ExecCpuAffinity& s) {
+  return {{"initial", oci::number_list(s.affinity.initial)},
+          {"final", oci::number_list(s.affinity.final)}};
+}
 Json labelled(Json mount, const std::string& label) {
   if (!label.empty()) mount["label"] = label;
   return mount;
@@ -122,6 +137,8 @@ std::string_view kind_name(MountKind kind) {
       return "dataset";
     case MountKind::scratch:
       return "scratch";
+    case MountKind::notify:
+      return "notify";
   }
   return "filesystem";
 }
@@ -178,6 +195,26 @@ Json body(const SetOomScore& s) {
 }
 Json body(const SetRlimit& s) {
   return {{"type", s.limit.type}, {"soft", s.limit.soft}, {"hard", s.limit.hard}};
+}
+Json body(const SetScheduler& s) {
+  const oci::Scheduler& asked = s.scheduler;
+  return {{"policy", asked.policy}, {"nice", asked.nice},       {"priority", asked.priority},
+          {"flags", asked.flags},   {"runtime", asked.runtime}, {"deadline", asked.deadline},
+          {"period", asked.period}};
+}
+Json body(const SetIoPriority& s) {
+  return {{"class", s.priority.io_class}, {"priority", s.priority.priority}};
+}
+Json body(const SetCpuAffinity& s) {
+  return {{"cpus", oci::number_list(s.cpus)}};
+}
+Json body(const SetMemoryPolicy& s) {
+  return {{"mode", s.policy.mode},
+          {"nodes", oci::number_list(s.policy.nodes)},
+          {"flags", s.policy.flags}};
+}
+Json body(const SetPersonality& s) {
+  return {{"domain", s.domain}};
 }
 Json body(const SetLabel& s) {
   return {{"process", s.process_label}};

@@ -39,6 +39,13 @@ struct RunHooks {
   std::vector<oci::Hook> hooks;
 };
 
+struct InitialCpuAffinity {  // of exec's parent, while it clones the process
+  std::vector<std::uint32_t> cpus;
+};
+struct ExecCpuAffinity {  // what later processes get that ask for none of their own
+  oci::ExecCpuAffinity affinity;
+};
+
 // --- steps of init (the container's first process), in order
 
 // The root: a private clone of `source`, or an overlay of it with a tmpfs upper that is wiped.
@@ -50,7 +57,8 @@ struct AttachRoot {
   std::string label;  // SELinux label of the overlay's files; empty: the files' own
 };
 // scratch: a tmpfs of a job, made by the parent, so that the warden holds it and overwrites it.
-enum class MountKind { filesystem, bind, cgroup, dataset, scratch };
+// notify: the folder in which `start` listens for sd_notify(3) messages.
+enum class MountKind { filesystem, bind, cgroup, dataset, scratch, notify };
 struct AttachMount {
   MountKind kind = MountKind::filesystem;
   std::string destination;
@@ -91,6 +99,21 @@ struct SetOomScore {
 struct SetRlimit {
   oci::Rlimit limit;
 };
+struct SetScheduler {
+  oci::Scheduler scheduler;
+};
+struct SetIoPriority {
+  oci::IoPriority priority;
+};
+struct SetCpuAffinity {  // of an exec'ed process, once it is in the container's cgroup
+  std::vector<std::uint32_t> cpus;
+};
+struct SetMemoryPolicy {
+  oci::MemoryPolicy policy;
+};
+struct SetPersonality {
+  std::string domain;
+};
 struct SetLabel {  // SELinux: label of the process, of its keyring, and of new files
   std::string process_label;
 };
@@ -124,13 +147,15 @@ struct Execute {
 };
 
 using Step =
-    std::variant<CreateCgroup, Namespaces, IdMaps, TimeOffsets, RunHooks, AttachRoot, AttachMount,
-                 MakeDevice, MakeSymlink, AttachConsole, PivotRoot, SetHostname, WriteSysctl,
-                 ReadonlyPath, MaskPath, RootReadonly, SetOomScore, SetRlimit, SetLabel, NewKeyring,
-                 NoNewPrivileges, LoadSeccomp, SetCredentials, SetCapabilities, SetWorkingDirectory,
-                 ResolveProgram, Execute>;
+    std::variant<CreateCgroup, Namespaces, IdMaps, TimeOffsets, RunHooks, InitialCpuAffinity,
+                 ExecCpuAffinity, AttachRoot, AttachMount, MakeDevice, MakeSymlink, AttachConsole,
+                 PivotRoot, SetHostname, WriteSysctl, ReadonlyPath, MaskPath, RootReadonly,
+                 SetOomScore, SetRlimit, SetScheduler, SetIoPriority, SetCpuAffinity,
+                 SetMemoryPolicy, SetPersonality, SetLabel, NewKeyring, NoNewPrivileges,
+                 LoadSeccomp, SetCredentials, SetCapabilities, SetWorkingDirectory, ResolveProgram,
+                 Execute>;
 
-// later: `start` and `delete`, from the stored plan.
+// later: `start`, `exec` and `delete`, from the stored plan.
 enum class Executor { parent, init, later };
 
 std::string_view name_of(const Step& step);

@@ -110,6 +110,38 @@ Result<std::vector<std::pair<std::string, std::string>>> unified_of(const Json& 
   return out;
 }
 
+// [["2MB", 4194304], ...]
+Result<std::vector<std::pair<std::string, std::uint64_t>>> hugepages_of(const Json& stored) {
+  std::vector<std::pair<std::string, std::uint64_t>> out;
+  for (const Json& pair : stored) {
+    const bool shaped =
+        pair.is_array() && pair.size() == 2 && pair[0].is_string() && pair[1].is_number_unsigned();
+    if (!shaped)
+      return internal("plan.resources", "the stored plan's huge page limits make no sense");
+    out.emplace_back(pair[0].get<std::string>(), pair[1].get<std::uint64_t>());
+  }
+  return out;
+}
+
+Result<std::optional<std::uint32_t>> find_count(JsonObject& object, const char* key) {
+  const auto value = TRY(object.find<std::uint64_t>(key));
+  if (!value) return std::optional<std::uint32_t>();
+  if (*value > UINT32_MAX)
+    return internal("plan.resources", "the stored plan's RDMA limits make no sense");
+  return std::optional(static_cast<std::uint32_t>(*value));
+}
+
+Status read_rdma(const Json& stored, oci::Resources& out) {
+  auto devices = TRY(JsonObject::of(stored));
+  for (const auto& [device, limits] : stored.items()) {
+    auto object = TRY(devices.object(device));
+    const auto handles = TRY(find_count(object, "handles"));
+    const auto objects = TRY(find_count(object, "objects"));
+    out.rdma[device] = {handles, objects};
+  }
+  return {};
+}
+
 Status read_memory(JsonObject& object, oci::Resources& out) {
   out.memory.limit = TRY(object.find<std::int64_t>("limit"));
   out.memory.reservation = TRY(object.find<std::int64_t>("reservation"));
@@ -143,6 +175,8 @@ Result<oci::Resources> changeable_resources(const Json& stored) {
   auto io = TRY(object.object("blockIO"));
   out.block_io.weight = TRY(io.find<std::uint64_t>("weight"));
   out.pids_limit = TRY(object.find<std::int64_t>("pids"));
+  if (const Json* pages = object.take("hugepages")) out.hugepage_limits = TRY(hugepages_of(*pages));
+  if (const Json* rdma = object.take("rdma")) TRY(read_rdma(*rdma, out));
   if (const Json* unified = object.take("unified")) out.unified = TRY(unified_of(*unified));
   return out;
 }
@@ -157,7 +191,7 @@ void replace_changeable(Json& stored, const oci::Resources& resources) {
   };
   copy(stored["memory"], now["memory"], {"limit", "reservation", "swap"});
   copy(stored["blockIO"], now["blockIO"], {"weight"});
-  copy(stored, now, {"cpu", "pids", "unified"});
+  copy(stored, now, {"cpu", "pids", "hugepages", "rdma", "unified"});
 }
 
 }  // namespace casemate::plan

@@ -11,8 +11,8 @@ namespace casemate::plan {
 Json to_json(const oci::Resources& resources);
 
 // What an update may change, out of the "resources" of a stored cgroup step: memory limit,
-// reservation and swap, the CPU's, pids, the block IO weight and unified. All else stays empty.
-// Errors when the text is none of ours.
+// reservation and swap, the CPU's, pids, the block IO weight, huge pages, RDMA and unified. All
+// else stays empty. Errors when the text is none of ours.
 Result<oci::Resources> changeable_resources(const Json& stored);
 
 // The same fields of `resources` in place of the stored ones; the others are left alone.

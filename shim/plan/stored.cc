@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "shim/oci/number_list.h"
 #include "shim/plan/names.h"
 
 namespace casemate::plan {
@@ -55,6 +56,43 @@ Result<Step> load_rlimit(JsonObject object) {
   limit.hard = TRY(object.get<std::uint64_t>("hard"));
   limit.soft = TRY(object.get<std::uint64_t>("soft"));
   return SetRlimit{std::move(limit)};
+}
+
+Result<std::vector<std::uint32_t>> load_list(JsonObject& object, std::string_view key,
+                                             std::uint32_t end) {
+  return oci::parse_number_list(TRY(object.get<std::string>(key)), end, object.pointer_to(key));
+}
+
+Result<Step> load_exec_affinity(JsonObject object) {
+  return ExecCpuAffinity{{.initial = TRY(load_list(object, "initial", oci::kMaxCpus)),
+                          .final = TRY(load_list(object, "final", oci::kMaxCpus))}};
+}
+
+Result<Step> load_scheduler(JsonObject object) {
+  oci::Scheduler out;
+  out.policy = TRY(object.get<std::string>("policy"));
+  out.nice = static_cast<int>(TRY(object.get<std::int64_t>("nice")));
+  out.priority = static_cast<int>(TRY(object.get<std::int64_t>("priority")));
+  out.flags = TRY(object.get<std::vector<std::string>>("flags"));
+  out.runtime = TRY(object.get<std::uint64_t>("runtime"));
+  out.deadline = TRY(object.get<std::uint64_t>("deadline"));
+  out.period = TRY(object.get<std::uint64_t>("period"));
+  return SetScheduler{std::move(out)};
+}
+
+Result<Step> load_io_priority(JsonObject object) {
+  return SetIoPriority{{.io_class = TRY(object.get<std::string>("class")),
+                        .priority = static_cast<int>(TRY(object.get<std::int64_t>("priority")))}};
+}
+
+Result<Step> load_memory_policy(JsonObject object) {
+  return SetMemoryPolicy{{.mode = TRY(object.get<std::string>("mode")),
+                          .nodes = TRY(load_list(object, "nodes", oci::kMaxNodes)),
+                          .flags = TRY(object.get<std::vector<std::string>>("flags"))}};
+}
+
+Result<Step> load_personality(JsonObject object) {
+  return SetPersonality{TRY(object.get<std::string>("domain"))};
 }
 
 Result<Step> load_label(JsonObject object) {
@@ -141,7 +179,9 @@ constexpr std::array kLoaders = {
     Loader{"selinux-label", load_label},       Loader{"no-new-privileges", load_no_new_privileges},
     Loader{"seccomp", load_seccomp},           Loader{"credentials", load_credentials},
     Loader{"capabilities", load_capabilities}, Loader{"cwd", load_cwd},
-    Loader{"execute", load_execute},
+    Loader{"execute", load_execute},           Loader{"scheduler", load_scheduler},
+    Loader{"io-priority", load_io_priority},   Loader{"memory-policy", load_memory_policy},
+    Loader{"personality", load_personality},   Loader{"exec-cpu-affinity", load_exec_affinity},
 };
 
 // A step that lost something on the way would bind the new process less than the container.
@@ -199,6 +239,9 @@ oci::Process process_of(const Plan& stored) {
   if (const auto* step = stored.find<SetCapabilities>()) process.capabilities = names_of(*step);
   if (const auto* step = stored.find<SetLabel>()) process.selinux_label = step->process_label;
   if (const auto* step = stored.find<SetOomScore>()) process.oom_score_adj = step->score;
+  if (const auto* step = stored.find<SetScheduler>()) process.scheduler = step->scheduler;
+  if (const auto* step = stored.find<SetIoPriority>()) process.io_priority = step->priority;
+  if (const auto* step = stored.find<ExecCpuAffinity>()) process.exec_cpu_affinity = step->affinity;
   process.no_new_privileges = stored.find<NoNewPrivileges>() != nullptr;
   each<SetRlimit>(stored, [&](const SetRlimit& step) { process.rlimits.push_back(step.limit); });
   return process;
@@ -210,6 +253,7 @@ oci::Spec spec_of(const Plan& stored) {
   oci::Spec spec;
   spec.process = process_of(stored);
   if (const auto* step = stored.find<Namespaces>()) spec.linux.namespaces = step->all;
+  if (const auto* step = stored.find<SetPersonality>()) spec.linux.personality = step->domain;
   if (const auto* step = stored.find<IdMaps>()) {
     spec.linux.uid_mappings = step->uids;
     spec.linux.gid_mappings = step->gids;

@@ -8,6 +8,7 @@
 #include "shim/run/hook_digest.h"
 #include "shim/run/host_facts.h"
 #include "shim/run/job_source.h"
+#include "shim/run/notify.h"
 #include "shim/run/preserved_fds.h"
 
 namespace casemate::run {
@@ -99,12 +100,14 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   context.hooks = runtime.config.hooks;
   context.resolved = admission.paths.resolved();
   context.regular_files = admission.paths.regular_files();
+  context.notify = !runtime.settings.notify_socket.empty();
   admission.decision = policy::decide(spec, admission.profile, host, context);
   if (admission.decision.denied) return std::unexpected(policy::refusal(admission.decision));
   TRY(write_labels_canonically(admission.decision.spec));
   TRY(check_hook_digests(runtime, admission.decision.spec, admission.paths));
   TRY(refuse_unserved(admission));
   TRY(check_preserved_allowed(admission.request.preserve_fds, admission.profile));
+  if (admission.decision.notify) TRY(check_notify_socket(runtime.settings.notify_socket));
   TRY(check_swap(admission, host));
 
   plan::Inputs inputs;
@@ -118,6 +121,8 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   inputs.profile_filter = admission.decision.seccomp;
   inputs.selinux_enabled = host.selinux;
   inputs.resolved = std::move(context.resolved);
+  inputs.notify = admission.decision.notify;
+  inputs.listen_fds = admission.request.listen_fds;
   admission.plan = TRY(plan::compile(admission.decision.spec, inputs));
   admission.plan_text = dump(admission.plan.to_json());
   admission.plan_digest = plan::digest_of(admission.plan_text);

@@ -24,6 +24,7 @@ struct CreateRequest {
   std::string console_socket;  // path; empty: none
   bool own_terminal = false;   // without a console socket the caller relays the terminal itself
   int preserve_fds = 0;        // descriptors 3 … 3 + n - 1 go to the container
+  int listen_fds = 0;          // the first of these are sd_listen_fds(3) ones
 };
 
 struct Admission {

@@ -14,6 +14,7 @@
 #include "shim/run/late_hooks.h"
 #include "shim/run/launch.h"
 #include "shim/run/lifecycle.h"
+#include "shim/run/notify.h"
 #include "shim/run/preserved_fds.h"
 #include "shim/warden/harden.h"
 #include "shim/warden/journal.h"
@@ -98,15 +99,18 @@ Status hold_scratch(const plan::Plan& plan, const apply::Prepared& prepared, War
 }
 
 Result<apply::Prepared> stage_mounts(Runtime& runtime, Admission& admission,
-                                     const cgroup::Cgroup& cgroup, Staged staged,
-                                     WardenClient& warden) {
+                                     const ContainerDir& directory, const cgroup::Cgroup& cgroup,
+                                     Staged staged, WardenClient& warden) {
   const std::string cache = runtime.config.paths.state + "/seccomp";
   const UniqueFd cache_dir = TRY(fs::make_directories(runtime.kernel, cache, 0700));
+  UniqueFd notify;
+  if (admission.decision.notify) notify = TRY(make_notify_folder(runtime.kernel, directory.fd()));
   apply::Prepared prepared = TRY(apply::prepare(runtime.kernel, admission.plan,
                                                 {.paths = admission.paths,
                                                  .hierarchies = admission.hierarchies,
                                                  .cgroup = cgroup,
                                                  .datasets = std::move(staged.mounts),
+                                                 .notify = notify.get(),
                                                  .seccomp_cache = cache_dir.get()}));
   TRY(hold_scratch(admission.plan, prepared, warden));
   return prepared;
@@ -183,7 +187,7 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   TRY(journal.enter(warden::State::staged));
   auto cgroup = TRY(stage_cgroup(runtime, admission, warden));
   apply::Prepared prepared =
-      TRY(stage_mounts(runtime, admission, cgroup, std::move(staged), warden));
+      TRY(stage_mounts(runtime, admission, directory, cgroup, std::move(staged), warden));
   Launched launched =
       TRY(launch(runtime, admission, std::move(prepared), cgroup, directory, warden, pid));
   TRY(directory.save_plan(admission.plan_text));

@@ -47,7 +47,8 @@ Result<Decided> decide_and_compile(Runtime& runtime, const ExecRequest& request,
   TRY(check_preserved_allowed(request.preserve_fds, loaded.profile));
   const plan::ExecInputs inputs{.id = request.id,
                                 .namespaces = "/proc/" + std::to_string(target.init) + "/ns/",
-                                .selinux_enabled = host.selinux};
+                                .selinux_enabled = host.selinux,
+                                .personality = out.decision.spec.linux.personality};
   out.plan = TRY(plan::compile_exec(*out.decision.spec.process, target.stored, inputs));
   return out;
 }

@@ -16,6 +16,7 @@
 #include "shim/run/child_namespace.h"
 #include "shim/run/child_side.h"
 #include "shim/run/init_process.h"
+#include "shim/run/initial_affinity.h"
 #include "shim/run/preserved_fds.h"
 #include "shim/sys/inherited.h"
 
@@ -127,6 +128,9 @@ Status clone_child(sys::Kernel& kernel, const ChildArguments& arguments, UniqueF
     TRY(pid.remember("pid"));
     TRY(kernel.setns(arguments.exec.target.init_pidfd.get(), CLONE_NEWPID));
   }
+  InitialAffinity affinity(kernel);
+  if (const auto* step = arguments.exec.plan.before_user.find<plan::InitialCpuAffinity>())
+    TRY(affinity.enter(step->cpus));
   // In v2 it is born in the group; to move there would wait for the kernel's grace period.
   sys::Child cloned =
       TRY(kernel.clone3({.flags = 0, .cgroup_fd = arguments.exec.target.cgroup.v2_fd()}));

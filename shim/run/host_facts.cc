@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <selinux/selinux.h>
+#include <sys/personality.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -59,6 +60,8 @@ Result<policy::HostFacts> read_host_facts(sys::Kernel& kernel,
   facts.swap_active = swap_active(kernel);
   facts.init_on_free = init_on_free(kernel);
   facts.memfd_secret = has_memfd_secret();
+  constexpr unsigned long kAsk = 0xffffffff;
+  facts.personality = static_cast<unsigned long>(::personality(kAsk)) & kAsk;
   return facts;
 }
 

@@ -47,9 +47,11 @@ void run_late_hooks(Runtime& runtime, std::string_view phase, const Json& plan, 
 
 Json later_hooks(const plan::Plan& plan) {
   Json phases = Json::array();
-  for (const plan::Step& step : plan.steps)
-    if (plan::executor_of(step) == plan::Executor::later)
-      phases.push_back(std::get<plan::RunHooks>(step).phase);
+  for (const plan::Step& step : plan.steps) {
+    const auto* hooks = std::get_if<plan::RunHooks>(&step);
+    if (hooks != nullptr && plan::executor_of(step) == plan::Executor::later)
+      phases.push_back(hooks->phase);
+  }
   return phases;
 }
 

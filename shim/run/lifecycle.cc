@@ -11,6 +11,7 @@
 #include "shim/base/clock.h"
 #include "shim/run/container.h"
 #include "shim/run/late_hooks.h"
+#include "shim/run/notify.h"
 #include "shim/warden/container_dir.h"
 #include "shim/warden/journal.h"
 #include "shim/warden/protocol.h"
@@ -104,6 +105,16 @@ Status start(Runtime& runtime, ContainerDir& directory, WardenClient& warden) {
   return run_stored_hooks(runtime, directory, "poststart");
 }
 
+// Listens first: what the container says at once must not be lost.
+Status start_until_ready(Runtime& runtime, ContainerDir& directory, WardenClient& warden) {
+  const std::string& waits = runtime.settings.notify_socket;
+  auto notify = TRY(NotifySocket::listen(runtime.kernel, directory.fd(), waits));
+  TRY(start(runtime, directory, warden));
+  if (!notify) return {};
+  const warden::StateRecord record = TRY(directory.load_state());
+  return notify->await_ready(runtime.kernel, record.pid, record.pid_start_time);
+}
+
 namespace {
 
 // Under the container's lock: waits for the wipe, lets `look` read what is left, removes the rest.
@@ -139,7 +150,7 @@ Status start(Runtime& runtime, const std::string& id) {
   const std::string status = TRY(state_of(runtime, directory)).value("status", "");
   if (status != "created") return wrong_state(id, status, "created");
   auto warden = TRY(WardenClient::connect(runtime.kernel, directory.fd()));
-  return start(runtime, directory, warden);
+  return start_until_ready(runtime, directory, warden);
 }
 
 Result<Json> state(Runtime& runtime, const std::string& id) {

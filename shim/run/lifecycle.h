@@ -13,9 +13,12 @@
 namespace casemate::run {
 
 // Lets init execute the container's program, and runs the poststart hooks; init's error when the
-// program cannot be executed.
+// program cannot be executed. With a caller that waits for sd_notify(3) it waits until the
+// container says that it is ready, or has ended, and passes that on.
 Status start(Runtime& runtime, const std::string& id);
-// The same for the container that the caller has just created.
+Status start_until_ready(Runtime& runtime, warden::ContainerDir& directory,
+                         warden::WardenClient& warden);
+// For the container that the caller has just created; does not wait.
 Status start(Runtime& runtime, warden::ContainerDir& directory, warden::WardenClient& warden);
 
 // The OCI state (runtime-spec "State"), from facts: is init alive?

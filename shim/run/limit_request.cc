@@ -50,6 +50,29 @@ Status check_least(const std::optional<std::int64_t>& value, const char* key) {
                    std::string("/linux/resources/") + key);
 }
 
+// Of limits by name: those of `base`, and what is asked in place of the same name's.
+template <class Named>
+Named merged(Named base, const Named& asked) {
+  for (const auto& one : asked) {
+    std::erase_if(base, [&](const auto& other) { return other.first == one.first; });
+    base.push_back(one);
+  }
+  return base;
+}
+
+// Those of `wanted` that are asked for or not what they were.
+template <class Named>
+Named changed(const Named& base, const Named& asked, const Named& wanted) {
+  Named out;
+  for (const auto& one : wanted) {
+    const auto same = [&](const auto& other) { return other.first == one.first; };
+    const bool write =
+        std::ranges::any_of(asked, same) || std::ranges::find(base, one) == base.end();
+    if (write) out.push_back(one);
+  }
+  return out;
+}
+
 template <class T>
 void take(std::optional<T>& base, const std::optional<T>& asked) {
   if (given(asked)) base = asked;
@@ -150,11 +173,13 @@ oci::Resources merge_limits(oci::Resources base, const oci::Resources& asked) {
   out.pids_limit = base.pids_limit;
   take(base.block_io.weight, asked.block_io.weight);
   out.block_io.weight = base.block_io.weight;
-  out.unified = base.unified;
-  for (const auto& one : asked.unified) {
-    const auto same = [&](const auto& other) { return other.first == one.first; };
-    std::erase_if(out.unified, same);
-    out.unified.push_back(one);
+  out.hugepage_limits = merged(base.hugepage_limits, asked.hugepage_limits);
+  out.unified = merged(base.unified, asked.unified);
+  out.rdma = base.rdma;
+  for (const auto& [device, limits] : asked.rdma) {
+    auto& [handles, objects] = out.rdma[device];
+    if (limits.first) handles = limits.first;
+    if (limits.second) objects = limits.second;
   }
   return out;
 }
@@ -188,11 +213,13 @@ oci::Resources limits_to_write(const oci::Resources& base, const oci::Resources&
   pick(out.pids_limit, base.pids_limit, wanted.pids_limit, given(asked.pids_limit));
   pick(out.block_io.weight, base.block_io.weight, wanted.block_io.weight,
        given(asked.block_io.weight));
-  for (const auto& one : wanted.unified) {
-    const auto same = [&](const auto& other) { return other.first == one.first; };
-    const bool write = std::ranges::any_of(asked.unified, same) ||
-                       std::ranges::find(base.unified, one) == base.unified.end();
-    if (write) out.unified.push_back(one);
+  out.hugepage_limits =
+      changed(base.hugepage_limits, asked.hugepage_limits, wanted.hugepage_limits);
+  out.unified = changed(base.unified, asked.unified, wanted.unified);
+  for (const auto& one : wanted.rdma) {
+    const auto before = base.rdma.find(one.first);
+    const bool same = before != base.rdma.end() && *before == one;
+    if (asked.rdma.contains(one.first) || !same) out.rdma.insert(one);
   }
   return out;
 }
@@ -204,10 +231,8 @@ struct Fixed {
   const char* stored;
   const char* oci;
 };
-constexpr Fixed kFixed[] = {{"/hugepages", "/hugepageLimits"},
-                            {"/netClass", "/network/classID"},
+constexpr Fixed kFixed[] = {{"/netClass", "/network/classID"},
                             {"/netPriorities", "/network/priorities"},
-                            {"/rdma", "/rdma"},
                             {"/memory/swappiness", "/memory/swappiness"},
                             {"/memory/useHierarchy", "/memory/useHierarchy"},
                             {"/memory/disableOOMKiller", "/memory/disableOOMKiller"},

@@ -1,4 +1,4 @@
-// --preserve-fds N: descriptors 3 to 3 + N - 1 go on to the container's program.
+// --preserve-fds N, or LISTEN_FDS=N: descriptors 3 to 3 + N - 1 go on to the container's program.
 #pragma once
 
 #include <vector>

@@ -21,8 +21,9 @@ struct Settings {
   std::string root = "/run/casemate";  // --root: part of a container's name
   std::string log;                     // --log: file for the JSON error line
   bool log_json = false;
-  std::string job;     // --job: file with the signed job request
-  std::string tenant;  // --tenant
+  std::string job;            // --job: file with the signed job request
+  std::string tenant;         // --tenant
+  std::string notify_socket;  // NOTIFY_SOCKET of the caller's environment; empty: nobody waits
   bool progress = false;
   bool systemd_cgroup = false;
   std::chrono::milliseconds init_deadline{60'000};  // for each of init's messages

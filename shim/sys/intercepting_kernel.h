@@ -65,6 +65,15 @@ class InterceptingKernel : public Kernel {
   Status capset(const CapabilitySets& sets) override;
   Status seccomp_load(unsigned flags, std::span<const sock_filter> program) override;
   Status new_session_keyring(const std::string& name) override;
+  Status sched_setattr(const Scheduling& wanted) override;
+  Result<Scheduling> sched_getattr(pid_t pid) override;
+  Status sched_setaffinity(const std::vector<std::uint32_t>& cpus) override;
+  Result<std::vector<std::uint32_t>> sched_getaffinity(pid_t pid) override;
+  Status ioprio_set(int priority) override;
+  Result<int> ioprio_get(pid_t pid) override;
+  Status set_mempolicy(const MemoryPolicy& wanted) override;
+  Result<MemoryPolicy> get_mempolicy() override;
+  Status personality(unsigned long persona) override;
   Result<UniqueFd> pidfd_open(pid_t pid) override;
   Status pidfd_send_signal(int pidfd, int signal) override;
   Status execveat(int fd, const std::string& path, const std::vector<std::string>& args,

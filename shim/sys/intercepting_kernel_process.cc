@@ -38,7 +38,7 @@ Status InterceptingKernel::setsid() {
 }
 
 Status InterceptingKernel::setgroups(const std::vector<gid_t>& groups) {
-  return intercept<void>(*this, "setgroups", render_groups(groups),
+  return intercept<void>(*this, "setgroups", render_numbers(groups),
                          [&] { return inner_.setgroups(groups); });
 }
 

@@ -39,6 +39,18 @@ struct CapabilitySets {  // bit n is capability n
   std::uint64_t effective = 0, permitted = 0, inheritable = 0;
 };
 
+struct Scheduling {          // sched_setattr(2)
+  std::uint32_t policy = 0;  // SCHED_…
+  std::uint64_t flags = 0;   // SCHED_FLAG_…
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime = 0, deadline = 0, period = 0;  // nanoseconds
+};
+struct MemoryPolicy {
+  int mode = 0;                      // MPOL_… | MPOL_F_…
+  std::vector<std::uint32_t> nodes;  // sorted, below 1024
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -100,6 +112,18 @@ class Kernel {
   // Not for SECCOMP_FILTER_FLAG_NEW_LISTENER (EINVAL): its descriptor would be lost.
   virtual Status seccomp_load(unsigned flags, std::span<const sock_filter> program) = 0;
   virtual Status new_session_keyring(const std::string& name) = 0;
+
+  // When and where a thread runs. Those that set act on the calling thread; a pid of 0 names it
+  // too.
+  virtual Status sched_setattr(const Scheduling& wanted) = 0;
+  virtual Result<Scheduling> sched_getattr(pid_t pid) = 0;
+  virtual Status sched_setaffinity(const std::vector<std::uint32_t>& cpus) = 0;
+  virtual Result<std::vector<std::uint32_t>> sched_getaffinity(pid_t pid) = 0;
+  virtual Status ioprio_set(int priority) = 0;  // IOPRIO_PRIO_VALUE
+  virtual Result<int> ioprio_get(pid_t pid) = 0;
+  virtual Status set_mempolicy(const MemoryPolicy& wanted) = 0;
+  virtual Result<MemoryPolicy> get_mempolicy() = 0;
+  virtual Status personality(unsigned long persona) = 0;
 
   // Processes and sockets.
   virtual Result<UniqueFd> pidfd_open(pid_t pid) = 0;

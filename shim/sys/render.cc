@@ -111,10 +111,19 @@ std::string render_open_tree(unsigned flags) {
   return render_flags(flags & ~static_cast<unsigned>(OPEN_TREE_CLOEXEC), kOpenTreeFlags);
 }
 
-std::string render_groups(const std::vector<gid_t>& groups) {
+std::string render_numbers(const std::vector<std::uint32_t>& numbers) {
   std::string line = "[";
-  for (const gid_t gid : groups) line += (line.size() > 1 ? " " : "") + std::to_string(gid);
+  for (const std::uint32_t one : numbers)
+    line += (line.size() > 1 ? " " : "") + std::to_string(one);
   return line + "]";
+}
+
+std::string render_scheduling(const Scheduling& wanted) {
+  return "policy=" + std::to_string(wanted.policy) + " flags=" + number("%#lx", wanted.flags) +
+         " nice=" + std::to_string(wanted.nice) + " priority=" + std::to_string(wanted.priority) +
+         " runtime=" + std::to_string(wanted.runtime) +
+         " deadline=" + std::to_string(wanted.deadline) +
+         " period=" + std::to_string(wanted.period);
 }
 
 std::string render_limit(int resource, const rlimit& limit) {

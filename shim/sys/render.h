@@ -23,7 +23,8 @@ std::string render_clone(std::uint64_t flags);
 std::string render_mode(unsigned mode);   // octal
 std::string render_device(dev_t device);  // "1:3"
 std::string render_open_tree(unsigned flags);
-std::string render_groups(const std::vector<gid_t>& groups);
+std::string render_numbers(const std::vector<std::uint32_t>& numbers);
+std::string render_scheduling(const Scheduling& wanted);
 std::string render_limit(int resource, const rlimit& limit);  // "7 1024 4096"
 std::string render_capabilities(const CapabilitySets& sets);
 // The text itself when it is short, quoted and printable; else its size.

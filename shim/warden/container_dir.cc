@@ -52,7 +52,12 @@ Status each_entry(sys::Kernel& kernel, int dir, Visit visit) {
 // All of them, for a writer that died may have left temporary files too.
 Status remove_files(sys::Kernel& kernel, int dir) {
   return each_entry(kernel, dir, [&](const dirent& entry) -> Status {
-    const auto gone = kernel.unlinkat(dir, entry.d_name, 0);
+    const bool folder = entry.d_type == DT_DIR;
+    if (folder) {
+      const auto inner = open_readable_directory(kernel, dir, entry.d_name);
+      if (inner) TRY(remove_files(kernel, inner->get()));
+    }
+    const auto gone = kernel.unlinkat(dir, entry.d_name, folder ? AT_REMOVEDIR : 0);
     if (!gone && !is(gone.error(), ENOENT)) return gone;
     return {};
   });

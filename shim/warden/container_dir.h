@@ -6,6 +6,7 @@
 //   holds.json  what the warden holds, for reconcile()
 //   result      exit code and wipe figures, written when the container has ended
 //   control     the warden's socket, 0600
+//   notify/     where `start` listens for sd_notify(3), mounted into a container that has it
 //   lock        flock(2): one command at a time
 //
 // The life lock is a flock(2) on the directory itself. Its open file description is handed from the

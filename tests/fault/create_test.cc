@@ -26,6 +26,8 @@ constexpr const char* kConfig = R"({
   "ociVersion": "1.2.0",
   "process": {"user": {"uid": 1000, "gid": 1000, "additionalGids": [5]}, "args": ["/bin/true"],
     "env": ["PATH=/bin"], "cwd": "/work", "noNewPrivileges": true, "oomScoreAdj": 100,
+    "scheduler": {"policy": "SCHED_BATCH", "nice": 5},
+    "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 6},
     "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 512, "soft": 256}],
     "capabilities": {"bounding": ["CAP_KILL"], "effective": ["CAP_KILL"], "permitted": ["CAP_KILL"]}},
   "root": {"path": "rootfs", "readonly": true},
@@ -36,6 +38,7 @@ constexpr const char* kConfig = R"({
     {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro", "nosuid", "noexec", "nodev"]},
     {"destination": "/shared", "type": "bind", "source": "shared", "options": ["bind", "ro"]}],
   "linux": {
+    "personality": {"domain": "LINUX32"}, "memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"},
     "sysctl": {"net.ipv4.ip_unprivileged_port_start": "0"},
     "resources": {"pids": {"limit": 64}, "memory": {"limit": 67108864}},
     "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}],
@@ -71,6 +74,7 @@ class CreateFaults : public Faults {
 
   Status command(sys::Kernel& kernel) const override {
     auto runtime = TRY(this->runtime(kernel));
+    runtime.settings.notify_socket = home_ / "notify";
     TRY(run::create(runtime, {.id = kId, .bundle = home_ / "bundle", .pid_file = home_ / "pid"}));
     return {};
   }
@@ -121,8 +125,9 @@ std::string CreateFaults::second_look() const {
         "\nCapInh:\t0000000000000000\n", "\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n"})
     if (text.find(wanted) == std::string::npos) return "not in status: " + std::string(wanted);
   const std::string table = file_of(proc + "mountinfo");
-  for (const char* wanted : {" / ro", " /proc ", " /dev ", " /sys ro", " /shared ro",
-                             " /proc/keys ", " /sys/firmware ro", " /proc/sys ro"})
+  for (const char* wanted :
+       {" / ro", " /proc ", " /dev ", " /sys ro", " /shared ro", " /proc/keys ",
+        " /sys/firmware ro", " /proc/sys ro", " /run/notify ro"})
     if (table.find(wanted) == std::string::npos) return "not mounted: " + std::string(wanted);
   const std::string limits = file_of(proc + "limits");
   if (limits.find("Max open files            256                  512") == std::string::npos)
@@ -131,6 +136,7 @@ std::string CreateFaults::second_look() const {
   if (text.find("\nUmask:\t0022\n") == std::string::npos) return "umask";
   struct stat owner{};
   if (::stat((proc + "maps").c_str(), &owner) != 0 || owner.st_uid != 0) return "dumpable";
+  if (const std::string wrong = look_at_scheduling(std::stoi(pid)); !wrong.empty()) return wrong;
   if (::getsid(std::stoi(pid)) != std::stoi(pid)) return "no session of its own";
   const std::string group = cgroup_of(file_of(proc + "cgroup"), "pids");
   if (file_of("/sys/fs/cgroup/pids" + group + "/pids.max") != "64\n") return "pids.max";

@@ -26,13 +26,17 @@ constexpr const char* kConfig = R"({
   "ociVersion": "1.2.0",
   "process": {"user": {"uid": 1000, "gid": 1000, "additionalGids": [5]},
     "args": ["/bin/sleep", "600"], "env": ["PATH=/bin"], "cwd": "/work", "noNewPrivileges": true,
-    "oomScoreAdj": 100, "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 512, "soft": 256}],
+    "oomScoreAdj": 100, "scheduler": {"policy": "SCHED_BATCH", "nice": 5},
+    "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 6},
+    "execCPUAffinity": {"initial": "0", "final": "0"},
+    "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 512, "soft": 256}],
     "capabilities": {"bounding": ["CAP_KILL"], "effective": ["CAP_KILL"], "permitted": ["CAP_KILL"]}},
   "root": {"path": "rootfs", "readonly": true},
   "mounts": [
     {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
     {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]}],
   "linux": {
+    "personality": {"domain": "LINUX32"}, "memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"},
     "namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"},
       {"type": "mount"}, {"type": "cgroup"}]}
 })";
@@ -128,6 +132,12 @@ std::string ExecFaults::second_look() const {
   if (file_of(proc + "limits") != file_of(init + "limits")) return "other limits";
   if (file_of(proc + "oom_score_adj") != "100\n") return "oom_score_adj";
   if (files::read_symlink(proc + "cwd") != "/work") return "working directory";
+  if (const std::string wrong = look_at_scheduling(std::stoi(pid)); !wrong.empty()) return wrong;
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  if (::sched_getaffinity(std::stoi(pid), sizeof cpus, &cpus) != 0 || CPU_COUNT(&cpus) != 1 ||
+      !CPU_ISSET(0, &cpus))
+    return "processors";
   if (::getsid(std::stoi(pid)) != std::stoi(pid)) return "no session of its own";
   for (const auto& entry : files::directory_iterator(proc + "fd"))
     if (std::stoi(entry.path().filename()) > 2) return "a descriptor: " + entry.path().string();

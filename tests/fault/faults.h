@@ -1,15 +1,36 @@
 // Faults for the calls of a command and of the child that it clones, one at a time.
 #pragma once
 
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <fstream>
 #include <string>
 #include <string_view>
 
 #include "shim/sys/intercepting_kernel.h"
 
 namespace casemate {
+
+// What both tests ask for of the scheduler and its kind: "" when the process has it.
+inline std::string look_at_scheduling(pid_t pid) {
+  const auto file_of = [&](const char* name) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/" + name);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
+  constexpr int kBestEffort6 = 2 << 13 | 6;
+  if (::sched_getscheduler(pid) != SCHED_BATCH) return "scheduler";
+  if (::getpriority(PRIO_PROCESS, static_cast<id_t>(pid)) != 5) return "nice";
+  if (::syscall(SYS_ioprio_get, 1, pid) != kBestEffort6) return "I/O priority";
+  if (file_of("personality") != "00000008\n") return "personality";
+  // Not of one that has no memory yet.
+  const std::string maps = file_of("numa_maps");
+  if (!maps.empty() && maps.find(" bind:0 ") == std::string::npos) return "memory policy";
+  return {};
+}
 
 // The two processes whose calls are numbered: the command itself, and its child from clone3 to
 // exec.

@@ -127,10 +127,6 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"/process/capabilities", "{\"bounding\":[\"chown\"]}", "oci.capability"},
         Refusal{"/process/consoleSize", "{\"height\":65536,\"width\":1}", "oci.number-range"},
         Refusal{"/process/apparmorProfile", "\"docker-default\"", "oci.apparmorProfile",
-                kUnsupported},
-        Refusal{"/process/scheduler", "{\"policy\":\"SCHED_FIFO\"}", "oci.scheduler", kUnsupported},
-        Refusal{"/process/ioPriority", "{\"class\":\"x\"}", "oci.ioPriority", kUnsupported},
-        Refusal{"/process/execCPUAffinity", "{\"initial\":\"0\"}", "oci.execCPUAffinity",
                 kUnsupported}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -194,8 +190,6 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"/linux/seccomp/listenerPath", "\"/run/x\"", "oci.listenerPath", kUnsupported},
         Refusal{"/linux/intelRdt", "{\"closID\":\"x\"}", "oci.intelRdt", kUnsupported},
         Refusal{"/linux/netDevices", "{\"eth0\":{\"name\":\"x\"}}", "oci.netDevices", kUnsupported},
-        Refusal{"/linux/memoryPolicy", "{\"mode\":\"x\"}", "oci.memoryPolicy", kUnsupported},
-        Refusal{"/linux/personality", "{\"domain\":\"LINUX32\"}", "oci.personality", kUnsupported},
         Refusal{"/linux/timeOffsets", "{\"monotonic\":{\"secs\":1}}", "oci.time-offset"}));
 
 struct Acceptance {

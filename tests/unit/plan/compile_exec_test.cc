@@ -93,6 +93,31 @@ TEST(CompileExec, TerminalUserNamespaceAndLabel) {
   EXPECT_EQ(rule_of(compile_exec(process, container, kInputs)), "selinux.disabled");
 }
 
+// Scheduler and processors are the process' own; memory and personality the container's.
+TEST(CompileExec, WhenWhereAndAsWhat) {
+  oci::Process process = a_process();
+  process.scheduler = oci::Scheduler{.policy = "SCHED_BATCH"};
+  process.io_priority = oci::IoPriority{.io_class = "IOPRIO_CLASS_IDLE"};
+  process.exec_cpu_affinity = oci::ExecCpuAffinity{.initial = {0}, .final = {1}};
+  Plan container = a_container();
+  container.steps.emplace_back(SetMemoryPolicy{{.mode = "MPOL_LOCAL"}});
+  container.steps.emplace_back(SetScheduler{{.policy = "SCHED_IDLE"}});
+  ExecInputs inputs = kInputs;
+  inputs.personality = "LINUX32";
+  auto plan = compile_exec(process, container, inputs);
+  ASSERT_TRUE(plan) << plan.error().message();
+  EXPECT_EQ(names_of(plan->before_user),
+            (std::vector<std::string_view>{"namespaces", "memory-policy", "personality",
+                                           "initial-cpu-affinity", "cpu-affinity", "oom-score",
+                                           "rlimit", "scheduler", "io-priority"}));
+  EXPECT_EQ(plan->before_user.find<SetScheduler>()->scheduler.policy, "SCHED_BATCH");
+  process.exec_cpu_affinity = oci::ExecCpuAffinity{.final = {1}};
+  plan = compile_exec(process, container, kInputs);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->before_user.find<InitialCpuAffinity>(), nullptr);
+  EXPECT_NE(plan->before_user.find<SetCpuAffinity>(), nullptr);
+}
+
 TEST(CompileExec, NonsenseIsRefused) {
   oci::Process process = a_process();
   process.capabilities->bounding = {"CAP_BEER"};

@@ -1,6 +1,7 @@
 #include "shim/plan/compile.h"
 
 #include <linux/capability.h>
+#include <linux/mount.h>
 #include <sys/mount.h>
 
 #include <algorithm>
@@ -348,6 +349,45 @@ TEST(Compile, TheProgramIsLookedUpInTheContainersPath) {
   spec.process->env.clear();
   EXPECT_EQ(compiled(spec).find<ResolveProgram>()->search_path,
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+}
+
+// Real time needs a capability that is given up later, and no filter may be in the way.
+TEST(Compile, SchedulingBeforeTheUserAndTheFilters) {
+  oci::Spec spec = small_spec();
+  spec.process->scheduler = oci::Scheduler{.policy = "SCHED_RR", .priority = 1};
+  spec.process->io_priority = oci::IoPriority{.io_class = "IOPRIO_CLASS_BE"};
+  spec.process->exec_cpu_affinity = oci::ExecCpuAffinity{.final = {1}};
+  spec.linux.memory_policy = oci::MemoryPolicy{.mode = "MPOL_LOCAL"};
+  spec.linux.personality = "LINUX32";
+  spec.linux.seccomp = oci::Seccomp{.default_action = "SCMP_ACT_ALLOW"};
+  const Plan plan = compiled(spec);
+  for (const char* step : {"scheduler", "io-priority", "memory-policy", "personality"})
+    expect_order(plan, {"pivot-root", step, "credentials", "seccomp", "capabilities"});
+  EXPECT_NE(plan.find<ExecCpuAffinity>(), nullptr) << "kept for exec";
+  EXPECT_EQ(plan.find<SetCpuAffinity>(), nullptr) << "not of the container's own process";
+}
+
+TEST(Compile, WhatTheCallerPassesOn) {
+  oci::Spec spec = small_spec();
+  spec.process->env = {"A=b", "NOTIFY_SOCKET=/run/systemd/notify", "LISTEN_FDS=9", "LISTEN_PID=9"};
+  EXPECT_EQ(compiled(spec).find<Execute>()->env, spec.process->env) << "nothing passed on";
+  Inputs with = inputs();
+  with.notify = true;
+  const Plan notify = compiled(spec, with);
+  EXPECT_EQ(notify.find<Execute>()->env,
+            (std::vector<std::string>{"A=b", "LISTEN_FDS=9", "LISTEN_PID=9",
+                                      "NOTIFY_SOCKET=/run/notify/notify.sock"}));
+  const auto mounts = all_of<AttachMount>(notify);
+  ASSERT_EQ(mounts.size(), 1u);
+  EXPECT_EQ(mounts[0].kind, MountKind::notify);
+  EXPECT_EQ(mounts[0].destination, "/run/notify");
+  EXPECT_EQ(mounts[0].options.attributes.set,
+            MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  with = inputs();
+  with.listen_fds = 2;
+  EXPECT_EQ(compiled(spec, with).find<Execute>()->env,
+            (std::vector<std::string>{"A=b", "NOTIFY_SOCKET=/run/systemd/notify", "LISTEN_FDS=2",
+                                      "LISTEN_PID=1"}));
 }
 
 }  // namespace

@@ -34,9 +34,12 @@ TEST(Plan, WhoExecutes) {
        {Step(CreateCgroup{}), Step(Namespaces{}), Step(IdMaps{}), Step(TimeOffsets{}),
         Step(RunHooks{"prestart", {}}), Step(RunHooks{"createRuntime", {}})})
     EXPECT_EQ(executor_of(step), Executor::parent) << name_of(step);
-  for (const Step& step : {Step(RunHooks{"createContainer", {}}), Step(AttachRoot{}),
-                           Step(MaskPath{}), Step(SetCapabilities{}), Step(Execute{})})
+  for (const Step& step :
+       {Step(RunHooks{"createContainer", {}}), Step(AttachRoot{}), Step(MaskPath{}),
+        Step(SetCapabilities{}), Step(Execute{}), Step(SetCpuAffinity{}), Step(SetScheduler{})})
     EXPECT_EQ(executor_of(step), Executor::init) << name_of(step);
+  EXPECT_EQ(executor_of(Step(InitialCpuAffinity{})), Executor::parent);
+  EXPECT_EQ(executor_of(Step(ExecCpuAffinity{})), Executor::later);
 }
 
 TEST(Plan, FindsTheFirstOfItsKind) {
@@ -64,7 +67,8 @@ std::vector<Step> variations() {
   burst.cpu.burst = 5;
   leaf.block_io.leaf_weight = 5;
   rdma.rdma["mlx"] = {1, {}};
-  AttachMount recursive, data, propagation, dataset{.kind = MountKind::dataset};
+  AttachMount recursive, data, propagation, dataset{.kind = MountKind::dataset},
+      notify{.kind = MountKind::notify};
   recursive.options.recursive_attributes.set = 1;
   data.options.data = {{"size", "1"}};
   propagation.options.propagation_recursive = true;
@@ -108,6 +112,7 @@ std::vector<Step> variations() {
           data,
           propagation,
           dataset,
+          notify,
           MakeDevice{},
           MakeDevice{{.minor = 1}},
           MakeDevice{{.file_mode = 0}},
@@ -132,6 +137,30 @@ std::vector<Step> variations() {
           SetOomScore{-1},
           SetRlimit{{"RLIMIT_AS", 1, 0}},
           SetRlimit{{"RLIMIT_AS", 0, 1}},
+          InitialCpuAffinity{},
+          InitialCpuAffinity{{0, 1}},
+          ExecCpuAffinity{},
+          ExecCpuAffinity{{.initial = {1}}},
+          ExecCpuAffinity{{.final = {1}}},
+          SetScheduler{},
+          SetScheduler{{.policy = "SCHED_RR"}},
+          SetScheduler{{.nice = 1}},
+          SetScheduler{{.priority = 1}},
+          SetScheduler{{.flags = {"SCHED_FLAG_RECLAIM"}}},
+          SetScheduler{{.runtime = 1}},
+          SetScheduler{{.deadline = 1}},
+          SetScheduler{{.period = 1}},
+          SetIoPriority{},
+          SetIoPriority{{.io_class = "IOPRIO_CLASS_BE"}},
+          SetIoPriority{{.priority = 1}},
+          SetCpuAffinity{},
+          SetCpuAffinity{{7}},
+          SetMemoryPolicy{},
+          SetMemoryPolicy{{.mode = "MPOL_BIND"}},
+          SetMemoryPolicy{{.nodes = {1}}},
+          SetMemoryPolicy{{.flags = {"MPOL_F_STATIC_NODES"}}},
+          SetPersonality{},
+          SetPersonality{"LINUX32"},
           SetLabel{"a"},
           NewKeyring{"a"},
           NoNewPrivileges{},

@@ -23,6 +23,9 @@ oci::Resources all() {
            .mems = "0"};
   r.pids_limit = 7;
   r.block_io.weight = 500;
+  r.hugepage_limits = {{"2MB", 4096}, {"1GB", 0}};
+  r.rdma["mlx5_0"] = {3, {}};
+  r.rdma["mlx5_1"] = {{}, 4};
   r.unified = {{"memory.high", "64M"}, {"cpu.weight", "9"}};
   return r;
 }
@@ -38,7 +41,7 @@ TEST(ChangeableResources, ComeBackAsTheyWere) {
 
 TEST(ChangeableResources, NothingElse) {
   oci::Resources r;
-  r.hugepage_limits = {{"2MB", 1}};
+  r.net_class_id = 1;
   r.devices = {{.allow = true, .access = "rwm"}};
   r.memory.swappiness = 5;
   EXPECT_EQ(to_json(changeable_resources(to_json(r)).value()), to_json(oci::Resources{}));
@@ -55,13 +58,23 @@ TEST(ChangeableResources, DamagedPlans) {
     stored["unified"] = Json::parse(unified);
     EXPECT_EQ(rule_of(changeable_resources(stored)), "plan.resources") << unified;
   }
+  for (const char* pages : {R"([["2MB"]])", R"([["2MB","1"]])", R"([["2MB",-1]])", "[7]"}) {
+    Json stored = to_json(all());
+    stored["hugepages"] = Json::parse(pages);
+    EXPECT_EQ(rule_of(changeable_resources(stored)), "plan.resources") << pages;
+  }
+  for (const char* rdma : {"7", R"({"mlx":1})", R"({"mlx":{"handles":4294967296}})"}) {
+    Json stored = to_json(all());
+    stored["rdma"] = Json::parse(rdma);
+    EXPECT_FALSE(changeable_resources(stored)) << rdma;
+  }
   EXPECT_FALSE(changeable_resources(Json::object()));
   EXPECT_FALSE(changeable_resources(Json::array()));
 }
 
 TEST(ReplaceChangeable, LeavesTheRest) {
   oci::Resources before = all();
-  before.hugepage_limits = {{"2MB", 1}};
+  before.net_class_id = 1;
   before.devices = {{.allow = true, .access = "rwm"}};
   before.block_io.read_bps = {{8, 0, 5}};
   before.memory.swappiness = 5;
@@ -69,9 +82,10 @@ TEST(ReplaceChangeable, LeavesTheRest) {
   oci::Resources after;
   after.memory.limit = 1;
   after.cpu.cpus = "1";
+  after.rdma["mlx5_0"] = {1, 1};
   replace_changeable(stored, after);
   oci::Resources expected = after;
-  expected.hugepage_limits = before.hugepage_limits;
+  expected.net_class_id = before.net_class_id;
   expected.devices = before.devices;
   expected.block_io.read_bps = before.block_io.read_bps;
   expected.memory.swappiness = 5;

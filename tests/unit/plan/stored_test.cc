@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <random>
+#include <set>
 
+#include "shim/oci/number_list.h"
 #include "shim/plan/names.h"
 #include "tests/unit/base/outcome.h"
 #include "tests/unit/policy/fixture.h"
@@ -14,7 +16,8 @@ namespace {
 bool is_loaded(std::string_view name) {
   for (const char* known :
        {"namespaces", "id-maps", "oom-score", "rlimit", "selinux-label", "no-new-privileges",
-        "seccomp", "credentials", "capabilities", "cwd", "execute"})
+        "seccomp", "credentials", "capabilities", "cwd", "execute", "scheduler", "io-priority",
+        "memory-policy", "personality", "exec-cpu-affinity"})
     if (name == known) return true;
   return false;
 }
@@ -57,6 +60,11 @@ class Random {
     for (std::string& one : out) one = "t" + std::to_string(number());
     return out;
   }
+  std::vector<std::uint32_t> list(std::uint32_t end) {
+    std::set<std::uint32_t> out;
+    for (std::size_t i = below(9); i > 0; --i) out.insert(static_cast<std::uint32_t>(below(end)));
+    return {out.begin(), out.end()};
+  }
   std::optional<std::uint32_t> maybe32() {
     if (flip()) return number32();
     return {};
@@ -88,7 +96,7 @@ std::vector<oci::IdMapping> random_maps(Random& random) {
 }
 
 Step random_step(Random& random) {
-  switch (random.below(11)) {
+  switch (random.below(16)) {
     case 0:
       return Namespaces{
           {{oci::NamespaceType::pid, random.text()}, {oci::NamespaceType::time, random.text()}}};
@@ -115,6 +123,22 @@ Step random_step(Random& random) {
                              random.number()};
     case 9:
       return SetWorkingDirectory{random.text(), random.flip()};
+    case 10:
+      return SetScheduler{{.policy = random.text(),
+                           .nice = static_cast<int>(random.below(40)) - 20,
+                           .priority = static_cast<int>(random.below(100)),
+                           .flags = random.texts(),
+                           .runtime = random.number(),
+                           .deadline = random.number(),
+                           .period = random.number()}};
+    case 11:
+      return SetIoPriority{{random.text(), static_cast<int>(random.below(8))}};
+    case 12:
+      return SetMemoryPolicy{{random.text(), random.list(oci::kMaxNodes), random.texts()}};
+    case 13:
+      return SetPersonality{random.text()};
+    case 14:
+      return ExecCpuAffinity{{random.list(oci::kMaxCpus), random.list(oci::kMaxCpus)}};
     default:
       return Execute{random.texts(), random.texts()};
   }
@@ -171,7 +195,9 @@ TEST(StoredPlan, TheProcessOfTheContainer) {
                    SetRlimit{{"RLIMIT_CORE", 1, 0}}, SetRlimit{{"RLIMIT_NOFILE", 3, 2}},
                    SetLabel{"u:r:t:s0"}, NoNewPrivileges{}, SetCredentials{{.uid = 5, .gid = 6}},
                    SetCapabilities{.bounding = 1, .effective = 3}, SetWorkingDirectory{"/srv"},
-                   Execute{{"/bin/true"}, {"A=B"}}}};
+                   Execute{{"/bin/true"}, {"A=B"}}, SetPersonality{"LINUX32"},
+                   SetScheduler{{.policy = "SCHED_IDLE"}}, SetIoPriority{{.priority = 3}},
+                   ExecCpuAffinity{{.final = {1}}}}};
   const oci::Spec spec = spec_of(plan);
   EXPECT_TRUE(spec.linux.has(oci::NamespaceType::user));
   EXPECT_EQ(spec.linux.uid_mappings[0].host_id, 1000u);
@@ -189,6 +215,10 @@ TEST(StoredPlan, TheProcessOfTheContainer) {
   EXPECT_EQ(process.cwd, "/srv");
   EXPECT_EQ(process.args, std::vector<std::string>{"/bin/true"});
   EXPECT_EQ(process.env, std::vector<std::string>{"A=B"});
+  EXPECT_EQ(spec.linux.personality, "LINUX32");
+  EXPECT_EQ(process.scheduler->policy, "SCHED_IDLE");
+  EXPECT_EQ(process.io_priority->priority, 3);
+  EXPECT_EQ(process.exec_cpu_affinity->final, std::vector<std::uint32_t>{1});
   EXPECT_FALSE(spec_of(Plan{}).process->no_new_privileges);
 }
 

@@ -85,6 +85,34 @@ TEST_F(DecideExecContainer, LimitsAreCeilingsAndDefaults) {
   EXPECT_EQ(bounded(lower).oom_score_adj, 13);
 }
 
+// As with runc: what the container's process got, unless something else is asked; and bounded
+// again.
+TEST_F(DecideExecContainer, SchedulingIsTheContainersUnlessAsked) {
+  container.scheduler = oci::Scheduler{.policy = "SCHED_BATCH", .nice = 7};
+  container.io_priority = oci::IoPriority{.io_class = "IOPRIO_CLASS_IDLE"};
+  container.exec_cpu_affinity = oci::ExecCpuAffinity{.final = {1}};
+  const auto inherited = decided();
+  EXPECT_EQ(bounded(inherited).scheduler->nice, 7);
+  EXPECT_EQ(bounded(inherited).io_priority->io_class, "IOPRIO_CLASS_IDLE");
+  EXPECT_EQ(bounded(inherited).exec_cpu_affinity->final, std::vector<std::uint32_t>{1});
+  asked.scheduler = oci::Scheduler{.policy = "SCHED_OTHER", .nice = -5};
+  const auto bounded_again = decided();
+  EXPECT_EQ(bounded(bounded_again).scheduler->policy, "SCHED_OTHER");
+  EXPECT_EQ(bounded(bounded_again).scheduler->nice, 0);
+  EXPECT_EQ(find_rule(bounded_again, "scheduler.nice")->pointer, "/scheduler/nice");
+  asked.scheduler->policy = "SCHED_FIFO";
+  EXPECT_EQ(refusal(decided()).rule, "scheduler.realtime");
+}
+
+TEST_F(DecideExecContainer, TheCallersPersonalityIsNotInherited) {
+  EXPECT_EQ(decided().spec.linux.personality, "");
+  host.personality = 0x0040000;  // setarch -R
+  const auto decision = decided();
+  EXPECT_FALSE(decision.denied);
+  EXPECT_EQ(decision.spec.linux.personality, "LINUX");
+  EXPECT_NE(find_rule(decision, "process.personality"), nullptr);
+}
+
 TEST_F(DecideExecContainer, TheLabelIsTheContainers) {
   host.selinux = true;
   container.selinux_label = "system_u:system_r:container_t:s0:c1,c2";

@@ -149,6 +149,30 @@ TEST(MergeLimits, WhatIsAsked) {
   EXPECT_EQ(write.unified.size(), 2u);
 }
 
+TEST(MergeLimits, HugePagesAndRdmaByName) {
+  oci::Resources before, asked;
+  before.hugepage_limits = {{"2MB", 100}, {"1GB", 200}};
+  before.rdma["one"] = {1, 2};
+  before.rdma["two"] = {3, 4};
+  asked.hugepage_limits = {{"2MB", 0}, {"64KB", 5}};
+  asked.rdma["two"] = {{}, 9};
+  asked.rdma["three"] = {7, {}};
+  auto merged = merge_limits(before, asked);
+  ASSERT_EQ(merged.hugepage_limits.size(), 3u);
+  EXPECT_EQ(merged.hugepage_limits[0], (std::pair<std::string, std::uint64_t>("1GB", 200)));
+  EXPECT_EQ(merged.hugepage_limits[1].second, 0u) << "none of them, and not \"as it is\"";
+  EXPECT_EQ(merged.rdma.at("one"), before.rdma.at("one"));
+  EXPECT_EQ(merged.rdma.at("two").first, 3u);
+  EXPECT_EQ(merged.rdma.at("two").second, 9u);
+  auto write = limits_to_write(before, asked, merged);
+  EXPECT_EQ(write.hugepage_limits.size(), 2u);
+  EXPECT_EQ(write.rdma.size(), 2u);
+  EXPECT_FALSE(write.rdma.contains("one"));
+  merged.rdma["one"] = {0, 0};  // the policy's word
+  EXPECT_TRUE(limits_to_write(before, asked, merged).rdma.contains("one"));
+  EXPECT_EQ(plan::to_json(limits_to_write(before, {}, before)), plan::to_json(oci::Resources{}));
+}
+
 TEST(MergeLimits, WithoutALimitTheSumWithSwapHasNone) {
   oci::Resources asked;
   asked.memory.limit = -1;
@@ -178,10 +202,8 @@ Json stored(oci::Resources r) {
 TEST(CheckFixed, TheSameAgainPasses) {
   oci::Resources r = base();
   r.devices = {{.allow = false, .access = "rwm"}};
-  r.hugepage_limits = {{"2MB", 4096}};
   r.block_io.read_bps = {{8, 0, 1000}};
   r.net_class_id = 7;
-  r.rdma["mlx"] = {1, 2};
   r.memory.swappiness = 10;
   EXPECT_TRUE(check_fixed(stored(r), r));
   EXPECT_TRUE(check_fixed(stored(r), {})) << "nothing asked";
@@ -196,17 +218,17 @@ TEST(CheckFixed, AnythingElseIsRefused) {
     change(asked);
     return rule_of(check_fixed(plan, asked));
   };
-  EXPECT_EQ(refused([](auto& a) { a.hugepage_limits = {{"2MB", 1}}; }), "update.fixed");
   EXPECT_EQ(refused([](auto& a) { a.block_io.write_iops = {{8, 0, 1}}; }), "update.fixed");
   EXPECT_EQ(refused([](auto& a) { a.block_io.leaf_weight = 10; }), "update.fixed");
   EXPECT_EQ(refused([](auto& a) { a.net_class_id = 1; }), "update.fixed");
   EXPECT_EQ(refused([](auto& a) { a.net_priorities = {{"lo", 1}}; }), "update.fixed");
-  EXPECT_EQ(refused([](auto& a) { a.rdma["mlx"] = {1, 2}; }), "update.fixed");
   EXPECT_EQ(refused([](auto& a) { a.memory.swappiness = 60; }), "update.fixed");
   EXPECT_EQ(refused([](auto& a) { a.memory.disable_oom_killer = true; }), "update.fixed");
   EXPECT_EQ(refused([](auto& a) { a.devices = {{.allow = true, .access = "rwm"}}; }),
             "update.devices");
   EXPECT_EQ(refused([](auto& a) { a.memory.limit = 5; }), "(success)");
+  EXPECT_EQ(refused([](auto& a) { a.hugepage_limits = {{"2MB", 1}}; }), "(success)");
+  EXPECT_EQ(refused([](auto& a) { a.rdma["mlx"] = {1, 2}; }), "(success)");
 }
 
 }  // namespace

@@ -51,6 +51,11 @@ struct AttachRoot {
 };
 // scratch: a tmpfs of a job, made by the parent, so that the warden holds it and overwrites it.
 enum class MountKind { filesystem, bind, cgroup, dataset, scratch };
+// Files of the source that belong to a container id are shown as, and belong to, the host id
+// (mount_setattr(2), MOUNT_ATTR_IDMAP). Files of other ids are nobody's.
+struct MountIdmap {
+  std::vector<oci::IdMapping> uids, gids;
+};
 struct AttachMount {
   MountKind kind = MountKind::filesystem;
   std::string destination;
@@ -58,6 +63,7 @@ struct AttachMount {
   std::string source;  // bind: absolute host path; dataset: its id
   MountOptions options;
   std::string label;  // SELinux label of all its files (context=); empty: the policy's choice
+  std::optional<MountIdmap> idmap = {};  // of a bind; of all below it too with idmap_recursive
 };
 struct MakeDevice {
   oci::Device device;
@@ -91,6 +97,7 @@ struct SetOomScore {
 struct SetRlimit {
   oci::Rlimit limit;
 };
+bool forbids_dumps(const SetRlimit& step);  // no core may be dumped at all
 struct SetLabel {  // SELinux: label of the process, of its keyring, and of new files
   std::string process_label;
 };

@@ -40,6 +40,10 @@ constexpr const char* kConfig = R"({
     {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
     {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
     {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro", "nosuid", "noexec", "nodev"]},
+    {"destination": "/copied", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup", "mode=700"]},
+    {"destination": "/mapped", "type": "bind", "source": "shared", "options": ["bind", "idmap"],
+     "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],
+     "gidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}]},
     {"destination": "/shared", "type": "bind", "source": "shared", "options": ["bind", "ro"]}],
   "linux": {
     "sysctl": {"net.ipv4.ip_unprivileged_port_start": "0"},
@@ -82,8 +86,10 @@ class CreateFaults : public ::testing::Test {
     char name[] = "/tmp/casemate-fault-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     home_ = name;
-    for (const char* folder : {"bundle/rootfs/bin", "bundle/rootfs/work", "bundle/shared"})
+    for (const char* folder : {"bundle/rootfs/bin", "bundle/rootfs/work", "bundle/rootfs/copied",
+                               "bundle/shared"})
       files::create_directories(home_ / folder);
+    write_file(home_ / "bundle/rootfs/copied/file", "copied");
     files::copy_file("/bin/busybox", home_ / "bundle/rootfs/bin/true");
     write_file(home_ / "bundle/config.json", kConfig);
     write_file(home_ / "casemate.json",
@@ -212,6 +218,10 @@ std::string CreateFaults::second_look() const {
     return std::string{std::istreambuf_iterator<char>(file), {}};
   };
   const std::string proc = "/proc/" + pid + "/";
+  if (file_of(proc + "root/copied/file") != "copied") return "tmpcopyup";
+  struct stat mapped{};
+  if (::stat((proc + "root/mapped").c_str(), &mapped) != 0 || mapped.st_uid != 1000)
+    return "the idmapped mount";
   const std::string limits = file_of(proc + "limits");
   if (limits.find("Max open files            256                  512") == std::string::npos)
     return "RLIMIT_NOFILE";

@@ -9,7 +9,6 @@
 #include <memory>
 
 #include "shim/apply/attach.h"
-#include "shim/apply/observe_idmap.h"
 #include "shim/apply/proc_status.h"
 #include "shim/fs/host_file.h"
 
@@ -267,7 +266,6 @@ Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
   const std::string path = "/proc/" + std::to_string(init.pid) + "/root";
   const fs::SafeRoot root(kernel, TRY(kernel.openat2(AT_FDCWD, path, how)));
   out.mount_at = TRY(mounts_at(root, plan));
-  TRY(observe_idmaps(root, plan, init.pid, out));
   out.limits = TRY(parse_limits(TRY(read_of(kernel, init.pid, "limits"))));
   const std::string score = TRY(read_of(kernel, init.pid, "oom_score_adj"));
   std::from_chars(score.data(), score.data() + score.size(), out.oom_score_adj);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -93,6 +94,13 @@ Result<UniqueFd> open_user_namespace(sys::Kernel& kernel, const Resident& reside
   return kernel.openat2(AT_FDCWD, resident.proc("ns/user"), how);
 }
 
+Result<plan::IdMaps> read_id_maps(sys::Kernel& kernel, const Resident& resident) {
+  plan::IdMaps maps;
+  maps.uids = TRY(parse_id_map(TRY(fs::read_file(kernel, resident.proc("uid_map"), kMaxMap))));
+  maps.gids = TRY(parse_id_map(TRY(fs::read_file(kernel, resident.proc("gid_map"), kMaxMap))));
+  return maps;
+}
+
 }  // namespace
 
 Status write_id_maps(sys::Kernel& kernel, pid_t pid, const std::vector<oci::IdMapping>& uids,
@@ -105,6 +113,9 @@ Status write_id_maps(sys::Kernel& kernel, pid_t pid, const std::vector<oci::IdMa
 Result<UniqueFd> new_user_namespace(sys::Kernel& kernel, const plan::MountIdmap& map) {
   const Resident resident = TRY(Resident::start(kernel));
   TRY(write_id_maps(kernel, resident.pid(), map.uids, map.gids));
+  const plan::IdMaps found = TRY(read_id_maps(kernel, resident));
+  if (!same_id_map(map.uids, found.uids) || !same_id_map(map.gids, found.gids))
+    return internal("readback.id-maps", "a user namespace has other mappings than were written");
   return open_user_namespace(kernel, resident);
 }
 
@@ -113,10 +124,16 @@ Result<plan::IdMaps> id_maps_of(sys::Kernel& kernel, int user_namespace) {
   const UniqueFd entered = TRY(open_user_namespace(kernel, resident));
   if (TRY(stat_of(kernel, entered.get())).st_ino != TRY(stat_of(kernel, user_namespace)).st_ino)
     return internal("readback.namespaces", "another user namespace was entered than was asked");
-  plan::IdMaps maps;
-  maps.uids = TRY(parse_id_map(TRY(fs::read_file(kernel, resident.proc("uid_map"), kMaxMap))));
-  maps.gids = TRY(parse_id_map(TRY(fs::read_file(kernel, resident.proc("gid_map"), kMaxMap))));
-  return maps;
+  return read_id_maps(kernel, resident);
+}
+
+bool same_id_map(std::vector<oci::IdMapping> one, std::vector<oci::IdMapping> other) {
+  const auto equal = [](const oci::IdMapping& a, const oci::IdMapping& b) {
+    return a.container_id == b.container_id && a.host_id == b.host_id && a.size == b.size;
+  };
+  std::ranges::sort(one, {}, &oci::IdMapping::container_id);
+  std::ranges::sort(other, {}, &oci::IdMapping::container_id);
+  return std::ranges::equal(one, other, equal);
 }
 
 Result<std::vector<oci::IdMapping>> parse_id_map(std::string_view text) {

@@ -28,6 +28,8 @@ Result<UniqueFd> new_user_namespace(sys::Kernel& kernel, const plan::MountIdmap&
 // caller's own user namespace.
 Result<plan::IdMaps> id_maps_of(sys::Kernel& kernel, int user_namespace);
 
+// Pure: whether both say the same, in whatever order.
+bool same_id_map(std::vector<oci::IdMapping> one, std::vector<oci::IdMapping> other);
 // Pure: the lines of /proc/PID/uid_map.
 Result<std::vector<oci::IdMapping>> parse_id_map(std::string_view text);
 

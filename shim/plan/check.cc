@@ -92,7 +92,7 @@ Status check_step(const AttachMount& step, std::size_t index, const Observed& ob
                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                            MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW,
                        step.destination);
-  if (step.kind != MountKind::cgroup) return detail::check_options(step, index, top, observed);
+  if (step.kind != MountKind::cgroup) return detail::check_options(step, top, observed);
   for (const ObservedMount* mount : found)
     TRY(check_flags(*mount, step.options.attributes.set, step.destination));
   return {};

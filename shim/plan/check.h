@@ -50,7 +50,6 @@ struct Observed {
   std::vector<ObservedMount> mounts;
   std::map<std::size_t, std::vector<std::uint64_t>> mount_ids;  // by step; 0: path absent
   std::map<std::size_t, std::uint64_t> mount_at;  // by step: where its path leads; 0: path absent
-  std::map<std::size_t, IdMaps> idmaps;           // by step, of idmapped mounts; absent: not told
   std::map<std::string, ObservedLimit> limits;    // by RLIMIT_… name
   int oom_score_adj = 0;
   std::string exec_label;        // /proc/PID/attr/exec

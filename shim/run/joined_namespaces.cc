@@ -58,18 +58,9 @@ std::string pointer_to(std::size_t index) {
   return "/linux/namespaces/" + std::to_string(index) + "/path";
 }
 
-bool same(std::vector<oci::IdMapping> one, std::vector<oci::IdMapping> other) {
-  const auto equal = [](const oci::IdMapping& a, const oci::IdMapping& b) {
-    return a.container_id == b.container_id && a.host_id == b.host_id && a.size == b.size;
-  };
-  std::ranges::sort(one, {}, &oci::IdMapping::container_id);
-  std::ranges::sort(other, {}, &oci::IdMapping::container_id);
-  return std::ranges::equal(one, other, equal);
-}
-
 Status adopt(std::vector<oci::IdMapping>& asked, std::vector<oci::IdMapping> found,
              const char* key) {
-  if (!asked.empty() && !same(asked, found))
+  if (!asked.empty() && !apply::same_id_map(asked, found))
     return bad_input("oci.id-mapping",
                      std::string("the user namespace that is joined has other ") + key,
                      "leave uidMappings and gidMappings out, or give the namespace's own",

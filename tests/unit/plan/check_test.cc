@@ -148,7 +148,6 @@ std::vector<Case> option_cases() {
   const auto with_ids = [](Observed& o) {
     tree(o);
     for (ObservedMount& mount : o.mounts) mount.idmapped = true;
-    o.idmaps[0] = {{{7, 2000, 1}, {0, 1000, 5}}, {{0, 3000, 1}}};  // in another order
   };
   const Change below = [](Observed& o) { o.mounts[1].readonly = false; };
   const Change deep = [](Observed& o) { o.mounts[2].readonly = false; };
@@ -162,8 +161,6 @@ std::vector<Case> option_cases() {
       {"relatime", relatime, related, [](Observed& o) { o.mounts[0].relatime = false; }, rule},
       {"idmap", mapped, with_ids, [](Observed& o) { o.mounts[0].idmapped = false; }, rule},
       {"ridmap below", mapped, with_ids, [](Observed& o) { o.mounts[1].idmapped = false; }, rule},
-      {"other uids", mapped, with_ids, [](Observed& o) { o.idmaps[0].uids[0].host_id = 0; }, rule},
-      {"other gids", mapped, with_ids, [](Observed& o) { o.idmaps[0].gids.clear(); }, rule},
   };
 }
 
@@ -383,16 +380,6 @@ TEST(Check, OnlyWhatCameWithABindIsAsTheBind) {
   EXPECT_TRUE(check(plan, seen)) << check(plan, seen).error().message();
   seen.mounts[2].parent = 41;
   EXPECT_EQ(rule_of(check(plan, seen)), "readback.mount");
-}
-
-// Linux before 6.15 says that a mount is idmapped, and not how.
-TEST(Check, MappingsThatTheKernelDoesNotTell) {
-  AttachMount mapped{.kind = MountKind::bind, .destination = "/m"};
-  mapped.idmap = {{{0, 1000, 5}}, {{0, 1000, 5}}};
-  Observed seen{.session_leader = true};
-  mounted(seen);
-  seen.mounts[0].idmapped = true;
-  EXPECT_TRUE(check({{mapped}}, seen));
 }
 
 // A root that is shared with all below it says nothing of what each mount asked for before.

@@ -86,8 +86,8 @@ class CreateFaults : public ::testing::Test {
     char name[] = "/tmp/casemate-fault-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     home_ = name;
-    for (const char* folder : {"bundle/rootfs/bin", "bundle/rootfs/work", "bundle/rootfs/copied",
-                               "bundle/shared"})
+    for (const char* folder :
+         {"bundle/rootfs/bin", "bundle/rootfs/work", "bundle/rootfs/copied", "bundle/shared"})
       files::create_directories(home_ / folder);
     write_file(home_ / "bundle/rootfs/copied/file", "copied");
     files::copy_file("/bin/busybox", home_ / "bundle/rootfs/bin/true");

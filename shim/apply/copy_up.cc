@@ -107,8 +107,13 @@ class CopyUp {
         return copy_folder(name);
       case S_IFLNK:
         return copy_link(name, like);
+      case S_IFCHR:
+      case S_IFBLK:
+      case S_IFIFO:
+      case S_IFSOCK:
+        return {};  // left out
       default:
-        return {};
+        return internal("readback.copy-up", "a file of no known type");
     }
   }
 
@@ -129,6 +134,8 @@ class CopyUp {
     const UniqueFd to =
         TRY(open_at(kernel_, levels_.back().to.get(), name, O_WRONLY | O_CREAT | O_EXCL, 0600));
     const std::uint64_t size = TRY(copy_bytes(from.get(), to.get()));
+    if (size != static_cast<std::uint64_t>(like.st_size))
+      return refused("a file of the image changed meanwhile", "stop what changes the image");
     TRY(own(to.get(), like, kFileBits));
     if (static_cast<std::uint64_t>(TRY(stat_of(kernel_, to.get())).st_size) == size) return {};
     return internal("readback.copy-up", "the copy of " + printable(name) + " is not complete");

@@ -1,6 +1,7 @@
 #include "shim/apply/user_namespace.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@ namespace casemate::apply {
 namespace {
 
 constexpr std::size_t kMaxMap = 64 << 10;
+constexpr int kPatienceMs = 5'000;
 
 // A copy of this process in another user namespace, until the object goes. It waits on a socket
 // whose other end only we have, so it ends with us.
@@ -63,7 +65,9 @@ Result<Resident> Resident::start(sys::Kernel& kernel, int join) {
   }
   theirs.reset();
   Resident resident(child.pid, std::move(ours));
-  if (TRY(kernel.read(resident.socket_.get(), 1)) == "i") return resident;
+  pollfd told{.fd = resident.socket_.get(), .events = POLLIN, .revents = 0};
+  const bool in_time = ::poll(&told, 1, kPatienceMs) == 1;
+  if (in_time && TRY(kernel.read(resident.socket_.get(), 1)) == "i") return resident;
   return internal("user-namespace.enter", "the user namespace cannot be entered",
                   "is it still there, and is it not the host's?");
 }
@@ -98,7 +102,9 @@ Result<plan::IdMaps> read_id_maps(sys::Kernel& kernel, const Resident& resident)
   plan::IdMaps maps;
   maps.uids = TRY(parse_id_map(TRY(fs::read_file(kernel, resident.proc("uid_map"), kMaxMap))));
   maps.gids = TRY(parse_id_map(TRY(fs::read_file(kernel, resident.proc("gid_map"), kMaxMap))));
-  return maps;
+  if (!maps.uids.empty() && !maps.gids.empty()) return maps;
+  return bad_input("oci.id-mapping", "the user namespace has no id mappings",
+                   "join one that is in use");
 }
 
 }  // namespace

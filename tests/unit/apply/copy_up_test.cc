@@ -1,6 +1,7 @@
 // tmpcopyup: what of an image, which an attacker may have prepared, a tmpfs begins with.
 #include "shim/apply/copy_up.h"
 
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #include "tests/unit/apply/init_steps.h"

@@ -77,7 +77,7 @@ TEST_F(JoinedNamespaces, AreOpenedOnce) {
     if (::setns(host.get(), CLONE_NEWUTS) != 0) return "setns";
     const auto joined = open_namespaces(kernel, asking(NamespaceType::uts, path));
     if (!joined || joined->size() != 1) return "open: " + rule_of(joined);
-    if (::umount(path.c_str()) != 0) return "umount";
+    if (::umount2(path.c_str(), MNT_DETACH) != 0) return "umount";
     if (fs::identity((*joined)[0].fd.get()) != made) return "another one";
     const auto inodes = inodes_of(kernel, *joined);
     return inodes && inodes->at(NamespaceType::uts) == made.inode ? "" : "inode";

@@ -117,6 +117,9 @@ void lint_sandbox(const Profile& p, Findings& out) {
     if (std::ranges::find(p.namespaces.required, type) == p.namespaces.required.end())
       add(out, "P050", LintLevel::warning, "/namespaces/required",
           "the host's " + std::string(to_string(type)) + " namespace is allowed; add it");
+  if (std::ranges::find(p.namespaces.join, oci::NamespaceType::mount) != p.namespaces.join.end())
+    add(out, "P051", LintLevel::error, "/namespaces/join",
+        "no container can join a mount namespace; remove it");
   for (const auto path : kMasked)
     if (!contains(p.masked_paths, path))
       add(out, "P070", LintLevel::warning, "/masked_paths",

@@ -68,6 +68,7 @@ struct MountRule {
   std::string destination;           // path pattern
   std::string source;                // path pattern; for binds only
   bool unsafe_write = false;         // binds: may be writable; else it is made read-only
+  bool idmap = false;                // binds: may be idmapped
   std::vector<std::string> options;  // added when missing
 };
 struct MountRules {

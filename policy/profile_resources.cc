@@ -26,6 +26,7 @@ Result<MountRule> mount_rule(JsonObject object) {
   const bool bind = rule.type == "bind";
   if (bind) rule.source = TRY(pattern(object, "source"));
   if (bind) rule.unsafe_write = TRY(object.get_or("unsafe_write", false));
+  if (bind) rule.idmap = TRY(object.get_or("idmap", false));
   rule.options = TRY(object.get_or<std::vector<std::string>>("options", {}));
   for (const auto& option : rule.options)
     if (option.empty() || option.find_first_of(",\n") != std::string::npos)

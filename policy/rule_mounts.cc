@@ -143,6 +143,33 @@ struct MountJudge {
     return true;
   }
 
+  // Whom the files of host id 0 belong to through the mapping, that one is root on the source. A
+  // container that may be root is that without any mapping.
+  bool gives_root() const {
+    const auto& linux_section = j.spec.linux;
+    const bool own = !mount.uid_mappings.empty();
+    const auto covers_root = [](const oci::IdMapping& map) { return map.container_id == 0; };
+    const auto& uids = own ? mount.uid_mappings : linux_section.uid_mappings;
+    const auto& gids = own ? mount.gid_mappings : linux_section.gid_mappings;
+    const bool unknown = uids.empty() || gids.empty();
+    return unknown || std::ranges::any_of(uids, covers_root) ||
+           std::ranges::any_of(gids, covers_root);
+  }
+
+  bool idmap_allowed(const MountRule* rule) {
+    if (!mount.idmapped()) return true;
+    if (rule == nullptr || !rule->idmap) {
+      deny("mounts.idmap", describe(mount) + ", idmapped", "binds that are not idmapped",
+           "remove the mappings, or have idmap added to the profile's rule");
+      return false;
+    }
+    if (j.profile.user.root == RootUser::always || !gives_root()) return true;
+    deny("mounts.idmap-root", describe(mount) + ", with root's files given to the container",
+         "mappings that leave out container id 0",
+         "map the ids that own the files, and not root's");
+    return false;
+  }
+
   const MountRule* find_rule() const {
     const auto matches = [&](const MountRule& rule) {
       if (rule.type != mount.type || !path_matches(rule.destination, mount.destination))
@@ -194,7 +221,9 @@ struct MountJudge {
 
   void judge() {
     if (!kernel_places() || !options_allowed() || !source_allowed()) return;
-    if (const MountRule* rule = find_rule()) return apply_rule(*rule);
+    const MountRule* rule = find_rule();
+    if ((rule != nullptr || is_engine_file()) && !idmap_allowed(rule)) return;
+    if (rule != nullptr) return apply_rule(*rule);
     if (is_engine_file()) return apply_engine_file();
     deny("mounts.rule", describe(mount), "the mounts that mounts.rules lists",
          "remove the mount, or have a rule added to the profile");

@@ -24,7 +24,12 @@ bool names_the_host(std::string_view path) {
 void judge_one(Judgement& j, const oci::Namespace& ns, const std::string& pointer) {
   if (ns.path.empty()) return;
   const std::string name(to_string(ns.type));
-  if (ns.type == NamespaceType::mount || !listed(j.profile.namespaces.join, ns.type))
+  if (ns.type == NamespaceType::mount)
+    // All that casemate mounts would be made in the other container, outlive ours, and could be
+    // changed there after it was read back: there is nothing that a profile could allow.
+    j.deny("namespaces.mount", pointer, "the mount namespace " + ns.path, "a new mount namespace",
+           "share folders by bind mounts instead");
+  else if (!listed(j.profile.namespaces.join, ns.type))
     j.deny("namespaces.join", pointer, "the " + name + " namespace " + ns.path,
            "a new " + name + " namespace", "do not share this namespace with another container");
   else if (names_the_host(ns.path) || names_the_host(j.resolved(ns.path)))

@@ -11,10 +11,11 @@ bool in_ranges(const std::vector<IdRange>& ranges, std::uint32_t id) {
   return std::ranges::any_of(ranges, [id](const IdRange& r) { return id >= r.min && id <= r.max; });
 }
 
-// Root of a new user namespace that does not map the host's root is nobody outside.
+// Root of a user namespace that does not map the host's root is nobody outside. (The mappings of
+// one that is joined are those that the kernel shows, see run/joined_namespaces.h.)
 bool root_is_mapped_away(const oci::Linux& section) {
   const oci::Namespace* user = section.find(oci::NamespaceType::user);
-  if (user == nullptr || !user->path.empty()) return false;
+  if (user == nullptr || section.uid_mappings.empty()) return false;
   const auto maps_root = [](const oci::IdMapping& map) { return map.host_id == 0; };
   return std::ranges::none_of(section.uid_mappings, maps_root);
 }

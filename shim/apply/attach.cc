@@ -1,6 +1,7 @@
 #include "shim/apply/attach.h"
 
 #include <fcntl.h>
+#include <linux/mount.h>
 
 namespace casemate::apply {
 namespace {
@@ -23,7 +24,9 @@ Result<UniqueFd> new_filesystem(sys::Kernel& kernel, const plan::AttachMount& st
   if (step.kind == plan::MountKind::scratch)
     static_cast<void>(kernel.fsconfig_flag(fs.get(), "noswap"));
   TRY(kernel.fsconfig_create(fs.get()));
-  return kernel.fsmount(fs.get(), static_cast<unsigned>(step.options.attributes.set));
+  std::uint64_t attributes = step.options.attributes.set;
+  if (step.options.copy_up) attributes &= ~std::uint64_t{MOUNT_ATTR_RDONLY};  // see fill_tmpfs
+  return kernel.fsmount(fs.get(), static_cast<unsigned>(attributes));
 }
 
 Status attach(InitContext& context, int mount, int target, std::size_t step) {

@@ -10,7 +10,7 @@ namespace casemate::apply {
 // Attaches a detached mount at `target` (O_PATH) and notes its mount id for the read-back.
 Status attach(InitContext& context, int mount, int target, std::size_t step);
 
-// A new instance of the step's file system, detached.
+// A new instance of the step's file system, detached; still writable where it is to be filled.
 Result<UniqueFd> new_filesystem(sys::Kernel& kernel, const plan::AttachMount& step);
 
 Result<struct stat> stat_of(sys::Kernel& kernel, int fd);

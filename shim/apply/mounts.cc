@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "shim/apply/attach.h"
+#include "shim/apply/copy_up.h"
 #include "shim/apply/steps.h"
 
 namespace casemate::apply {
@@ -49,10 +50,33 @@ Result<UniqueFd> make_target(InitContext& context, const plan::AttachMount& step
   return target;
 }
 
+// Whether what is at the target belongs to the image: it lies on the root, or on a tmpfs that began
+// as a copy of it. Of a bind, of sysfs or of a control group nothing is copied.
+bool of_the_image(const InitContext& context, std::uint64_t below) {
+  for (const Attached& one : context.attached) {
+    const auto* mount = std::get_if<plan::AttachMount>(&context.plan.steps[one.step]);
+    if (one.mount_id == below) return mount != nullptr && mount->type == "tmpfs";
+  }
+  return true;
+}
+
+// tmpcopyup, before the mount is attached: nobody sees it half full.
+Status fill_tmpfs(InitContext& context, const plan::AttachMount& step, int mount, int target) {
+  if (!step.options.copy_up) return {};
+  if (!of_the_image(context, TRY(context.kernel.mount_id(target))))
+    return denied("mount.copy-up", step.destination + " is not a folder of the image",
+                  "remove tmpcopyup, or the mount that is there already", "/mounts");
+  TRY(copy_up(context.kernel, target, mount, step.options));
+  const std::uint64_t readonly = step.options.attributes.set & MOUNT_ATTR_RDONLY;
+  if (readonly == 0) return {};
+  return context.kernel.mount_setattr(mount, 0, {.attr_set = readonly});
+}
+
 Status attach_filesystem(InitContext& context, const plan::AttachMount& step, std::size_t index) {
   TRY(refuse_symlink(context, step));
   const UniqueFd mount = TRY(new_filesystem(context.kernel, step));
   const UniqueFd target = TRY(make_target(context, step, true));
+  TRY(fill_tmpfs(context, step, mount.get(), target.get()));
   TRY(attach(context, mount.get(), target.get(), index));
   return set_propagation(context.kernel, mount.get(), step.options);
 }
@@ -64,6 +88,7 @@ Status attach_prepared(InitContext& context, const plan::AttachMount& step, std:
   const int mount = found->second.get();
   const struct stat status = TRY(stat_of(context.kernel, mount));
   const UniqueFd target = TRY(make_target(context, step, S_ISDIR(status.st_mode)));
+  TRY(fill_tmpfs(context, step, mount, target.get()));
   TRY(attach(context, mount, target.get(), index));
   return set_propagation(context.kernel, mount, step.options);
 }

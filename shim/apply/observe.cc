@@ -41,16 +41,20 @@ Result<std::uint64_t> inode_of(sys::Kernel& kernel, const std::string& path) {
   return TRY(kernel.fstatat(AT_FDCWD, path, 0)).st_ino;
 }
 
-Status observe_namespaces(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid,
+Status observe_namespaces(sys::Kernel& kernel, const plan::Plan& plan, const InitIdentity& init,
                           plan::Observed& out) {
   const auto* step = plan.find<plan::Namespaces>();
   if (step == nullptr) return {};
   for (const oci::Namespace& asked : step->all) {
     const std::string name = proc_name(asked.type);
     plan::NamespaceInodes inodes;
-    inodes.container = TRY(inode_of(kernel, "/proc/" + std::to_string(pid) + "/ns/" + name));
+    inodes.container = TRY(inode_of(kernel, "/proc/" + std::to_string(init.pid) + "/ns/" + name));
     inodes.host = TRY(inode_of(kernel, "/proc/self/ns/" + name));
-    if (!asked.path.empty()) inodes.asked = TRY(inode_of(kernel, asked.path));
+    const auto joined = init.joined.find(asked.type);
+    if (joined != init.joined.end())
+      inodes.asked = joined->second;
+    else if (!asked.path.empty())
+      inodes.asked = TRY(inode_of(kernel, asked.path));
     out.namespaces[std::string(oci::to_string(asked.type))] = inodes;
   }
   return {};
@@ -129,7 +133,7 @@ Result<plan::ObservedMount> parse_mount(std::string_view line) {
   const auto number = [](std::string_view field, std::uint64_t& value) {
     return std::from_chars(field.data(), field.data() + field.size(), value).ec == std::errc();
   };
-  const bool complete = fields.size() >= 6 && fields.end() - dash >= 2;
+  const bool complete = dash - fields.begin() >= 6 && fields.end() - dash >= 2;
   if (!complete || !number(fields[0], mount.id) || !number(fields[1], mount.parent))
     return internal("proc.mountinfo", "malformed line: " + std::string(line));
   mount.point = fields[4];
@@ -140,6 +144,15 @@ Result<plan::ObservedMount> parse_mount(std::string_view line) {
   mount.nodev = has_option(fields[5], "nodev");
   mount.noexec = has_option(fields[5], "noexec");
   mount.nosymfollow = has_option(fields[5], "nosymfollow");
+  mount.noatime = has_option(fields[5], "noatime");
+  mount.nodiratime = has_option(fields[5], "nodiratime");
+  mount.relatime = has_option(fields[5], "relatime");
+  mount.idmapped = has_option(fields[5], "idmapped");
+  for (auto field = fields.begin() + 6; field != dash; ++field) {
+    mount.shared = mount.shared || field->starts_with("shared:");
+    mount.slave = mount.slave || field->starts_with("master:");
+    mount.unbindable = mount.unbindable || *field == "unbindable";
+  }
   return mount;
 }
 
@@ -203,7 +216,8 @@ const char* proc_name(oci::NamespaceType type) {
   return "mnt";
 }
 
-Result<std::map<std::size_t, std::uint64_t>> mounts_at(fs::SafeRoot root, const plan::Plan& plan) {
+Result<std::map<std::size_t, std::uint64_t>> mounts_at(const fs::SafeRoot& root,
+                                                       const plan::Plan& plan) {
   std::map<std::size_t, std::uint64_t> at;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const std::string* path = path_of(plan.steps[i]);
@@ -245,13 +259,13 @@ Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
   out.machine_capabilities =
       plan.find<plan::IdMaps>() == nullptr ? self.cap_permitted : ~std::uint64_t{0};
   out.seccomp_filters -= self.seccomp_filters;
-  TRY(observe_namespaces(kernel, plan, init.pid, out));
+  TRY(observe_namespaces(kernel, plan, init, out));
   out.mounts = TRY(parse_mountinfo(TRY(read_of(kernel, init.pid, "mountinfo"))));
   for (const Attached& one : init.attached) out.mount_ids[one.step].push_back(one.mount_id);
   const open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = 0};
-  const std::string root = "/proc/" + std::to_string(init.pid) + "/root";
-  out.mount_at =
-      TRY(mounts_at(fs::SafeRoot(kernel, TRY(kernel.openat2(AT_FDCWD, root, how))), plan));
+  const std::string path = "/proc/" + std::to_string(init.pid) + "/root";
+  const fs::SafeRoot root(kernel, TRY(kernel.openat2(AT_FDCWD, path, how)));
+  out.mount_at = TRY(mounts_at(root, plan));
   out.limits = TRY(parse_limits(TRY(read_of(kernel, init.pid, "limits"))));
   const std::string score = TRY(read_of(kernel, init.pid, "oom_score_adj"));
   std::from_chars(score.data(), score.data() + score.size(), out.oom_score_adj);

@@ -11,6 +11,8 @@ struct InitIdentity {
   pid_t pid = 0;
   std::vector<Attached> attached;    // as init reported
   std::vector<int> own_descriptors;  // numbers init keeps until exec (close-on-exec) or on purpose
+  // Inodes of the namespaces that were opened to be joined; of others the path is looked at again.
+  std::map<oci::NamespaceType, std::uint64_t> joined = {};
 };
 
 // internal when /proc cannot be read: what cannot be seen is not started.
@@ -19,7 +21,8 @@ Result<plan::Observed> observe(sys::Kernel& kernel, const plan::Plan& plan,
 
 // For each step that names a path in the container: the mount that the path leads to, 0 when it is
 // absent. Nothing of the image may run meanwhile.
-Result<std::map<std::size_t, std::uint64_t>> mounts_at(fs::SafeRoot root, const plan::Plan& plan);
+Result<std::map<std::size_t, std::uint64_t>> mounts_at(const fs::SafeRoot& root,
+                                                       const plan::Plan& plan);
 
 // Of what the plan has a step for: scheduler, I/O priority, processors, personality.
 Status observe_scheduling(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid,

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "shim/apply/attach.h"
+#include "shim/apply/user_namespace.h"
 #include "shim/seccomp/cache.h"
 #include "shim/seccomp/evaluate.h"
 
@@ -41,6 +42,36 @@ Result<UniqueFd> bind_clone(sys::Kernel& kernel, const plan::AttachMount& step, 
   return kernel.open_tree(source, "", kClone | (recursive ? AT_RECURSIVE : 0));
 }
 
+// The id that the mapping shows for an owner of the source; nothing when it leaves that one out.
+std::optional<std::uint32_t> shown(const std::vector<oci::IdMapping>& maps, std::uint32_t id) {
+  for (const oci::IdMapping& map : maps)
+    if (id >= map.container_id && id - map.container_id < map.size)
+      return map.host_id + (id - map.container_id);
+  return std::nullopt;
+}
+
+// While the clone is detached: once it is attached the kernel lets nobody change whose files it
+// has.
+Status set_idmap(sys::Kernel& kernel, const plan::AttachMount& step, int mount) {
+  const UniqueFd ids = TRY(new_user_namespace(kernel, *step.idmap));
+  const struct stat before = TRY(stat_of(kernel, mount));
+  const Status done = kernel.mount_setattr(
+      mount, step.options.idmap_recursive ? AT_RECURSIVE : 0,
+      {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = static_cast<std::uint64_t>(ids.get())});
+  if (!done && is_errno(done.error(), EINVAL))
+    return unsupported("mount.idmap",
+                       "the kernel cannot idmap the file system of " + step.source +
+                           (step.options.idmap_recursive ? " or one mounted below it" : ""),
+                       "use a source on ext4, xfs, btrfs or (Linux 6.3) tmpfs, not on an overlay");
+  if (!done) return done;
+  const struct stat after = TRY(stat_of(kernel, mount));
+  const auto uid = shown(step.idmap->uids, before.st_uid);
+  const auto gid = shown(step.idmap->gids, before.st_gid);
+  if ((!uid || *uid == after.st_uid) && (!gid || *gid == after.st_gid)) return {};
+  return internal("readback.mount", step.source + " is not shown with the mapped owner",
+                  "the container was not started; report this with the plan");
+}
+
 Result<UniqueFd> prepare_bind(sys::Kernel& kernel, const plan::AttachMount& step, int source) {
   UniqueFd clone = TRY(bind_clone(kernel, step, source));
   const plan::MountOptions& options = step.options;
@@ -49,6 +80,7 @@ Result<UniqueFd> prepare_bind(sys::Kernel& kernel, const plan::AttachMount& step
   if (options.bind_recursive)
     TRY(set_attributes(kernel, clone.get(), {.set = options.attributes.set & kRestrictions}, true));
   TRY(set_attributes(kernel, clone.get(), options.recursive_attributes, true));
+  if (step.idmap) TRY(set_idmap(kernel, step, clone.get()));
   return clone;
 }
 

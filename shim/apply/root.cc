@@ -44,6 +44,19 @@ Result<UniqueFd> mount_overlay(sys::Kernel& kernel, int lower, int upper,
   return mount;
 }
 
+// Only now, for pivot_root(2) refuses a shared root. It is a peer group of its own: it shares with
+// namespaces that are made in the container, never with the host. "private" and "slave" are what
+// the clone of the root is already.
+Status share_root(InitContext& context) {
+  const auto* root = context.plan.find<plan::AttachRoot>();
+  const bool waits =
+      root != nullptr && (root->propagation == MS_SHARED || root->propagation == MS_UNBINDABLE);
+  if (!waits) return {};
+  return context.kernel.mount_setattr(context.root->fd(),
+                                      root->propagation_recursive ? AT_RECURSIVE : 0,
+                                      {.propagation = root->propagation});
+}
+
 }  // namespace
 
 Status apply(InitContext& context, const plan::AttachRoot& step) {
@@ -71,7 +84,7 @@ Status apply(InitContext& context, const plan::PivotRoot&) {
   UniqueFd slash = TRY(kernel.openat2(AT_FDCWD, "/", how));
   TRY(kernel.fchdir(slash.get()));
   context.root.emplace(kernel, std::move(slash));
-  return {};
+  return share_root(context);
 }
 
 Status apply(InitContext& context, const plan::RootReadonly&) {

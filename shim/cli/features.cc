@@ -29,7 +29,7 @@ Json mount_options() {
     for (const char* prefix : {"", "r"}) options.push_back(std::string(prefix) + plain);
   for (const char* other :
        {"bind", "rbind", "defaults", "sync", "dirsync", "lazytime", "private", "rprivate", "slave",
-        "rslave", "shared", "rshared", "unbindable", "runbindable"})
+        "rslave", "shared", "rshared", "unbindable", "runbindable", "idmap", "ridmap", "tmpcopyup"})
     options.push_back(other);
   return options;
 }
@@ -59,7 +59,7 @@ Json linux_features() {
            {{"modes", names(oci::memory_policy_modes())},
             {"flags", names(oci::memory_policy_flags())}}},
           {"netDevices", {{"enabled", false}}},
-          {"mountExtensions", {{"idmap", {{"enabled", false}}}}}};
+          {"mountExtensions", {{"idmap", {{"enabled", true}}}}}};
 }
 
 }  // namespace

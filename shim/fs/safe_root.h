@@ -19,7 +19,7 @@ class SafeRoot {
   SafeRoot(sys::Kernel& kernel, UniqueFd root) : kernel_(kernel), root_(std::move(root)) {}
 
   int fd() const { return root_.get(); }
-  sys::Kernel& kernel() { return kernel_; }
+  sys::Kernel& kernel() const { return kernel_; }
 
   // `path` is absolute or relative inside the root; `flags` as open(2), O_CLOEXEC is added. The
   // last component is followed only without O_NOFOLLOW. A link that leads to a magic link or a loop

@@ -27,6 +27,9 @@ Status refuse_property(JsonObject& object, std::string_view key, std::string_vie
 // bad_input `rule` when the text holds a byte below 0x20 or 0x7f.
 Status check_printable(std::string_view text, std::string_view rule, const std::string& pointer);
 
+// A list of LinuxIDMapping; bad_input "oci.id-mapping".
+Result<std::vector<IdMapping>> parse_mappings(JsonObject& section, std::string_view key);
+
 bool has_dotdot(std::string_view path);
 // Absolute and without ".."; the normalised form, else bad_input `rule`.
 Result<std::string> check_path(std::string_view path, std::string_view rule,

@@ -10,14 +10,10 @@ namespace {
 
 using namespace detail;
 
-bool has_option(const Mount& mount, std::string_view option) {
-  return std::ranges::find(mount.options, option) != mount.options.end();
-}
-
 // The kernel looks at MS_BIND before the type, so an option "bind" makes any type a bind.
 void settle_type(Mount& mount) {
   if (mount.type == "rbind") mount.options.emplace_back("rbind");
-  if (mount.type == "rbind" || has_option(mount, "bind") || has_option(mount, "rbind"))
+  if (mount.type == "rbind" || mount.has_option("bind") || mount.has_option("rbind"))
     mount.type = "bind";
 }
 
@@ -34,10 +30,22 @@ Status check_mount_type(const Mount& mount, const JsonObject& object) {
   return {};
 }
 
+// runtime-spec "Mounts": mappings come in pairs, and mean "idmap" where no option says it.
+Status parse_idmap(JsonObject& object, Mount& mount) {
+  mount.uid_mappings = TRY(parse_mappings(object, "uidMappings"));
+  mount.gid_mappings = TRY(parse_mappings(object, "gidMappings"));
+  if (mount.uid_mappings.empty() != mount.gid_mappings.empty())
+    return bad_input("oci.mount-idmap", "a mount with uidMappings or gidMappings alone",
+                     "give both or neither", object.pointer());
+  if (!mount.uid_mappings.empty() && !mount.idmapped()) mount.options.emplace_back("idmap");
+  if (mount.idmapped() && mount.type != "bind")
+    return bad_input("oci.mount-idmap", "an idmapped mount that is no bind",
+                     "only binds can be idmapped; remove the mappings", object.pointer());
+  return {};
+}
+
 Result<Mount> parse_mount(JsonObject object) {
   Mount mount;
-  TRY(refuse_property(object, "uidMappings", "idmapped mounts are not served"));
-  TRY(refuse_property(object, "gidMappings", "idmapped mounts are not served"));
   const auto destination = TRY(object.get<std::string>("destination"));
   mount.destination =
       TRY(check_path(destination, "oci.mount-destination", object.pointer_to("destination")));
@@ -48,10 +56,9 @@ Result<Mount> parse_mount(JsonObject object) {
   for (std::size_t i = 0; i < mount.options.size(); ++i) {
     const std::string pointer = object.pointer_to("options") + "/" + std::to_string(i);
     TRY(check_printable(mount.options[i], "oci.mount-option", pointer));
-    if (mount.options[i] == "idmap" || mount.options[i] == "ridmap")
-      return unsupported("oci.mount-idmap", "idmapped mounts are not served", {}, pointer);
   }
   settle_type(mount);
+  TRY(parse_idmap(object, mount));
   TRY(check_mount_type(mount, object));
   return mount;
 }
@@ -137,6 +144,20 @@ Status refuse_platforms(JsonObject& object) {
   return {};
 }
 
+// Without mappings of its own an idmapped mount takes those of the container's user namespace.
+Status check_idmaps(const Spec& spec) {
+  for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
+    const Mount& mount = spec.mounts[i];
+    if (!mount.idmapped() || !mount.uid_mappings.empty() || spec.linux.has(NamespaceType::user))
+      continue;
+    return bad_input("oci.mount-idmap",
+                     "an idmapped mount without mappings, and no user namespace to take them from",
+                     "give uidMappings and gidMappings, or remove the option",
+                     "/mounts/" + std::to_string(i));
+  }
+  return {};
+}
+
 Result<Spec> parse_root_object(JsonObject object) {
   Spec spec;
   TRY(refuse_platforms(object));
@@ -151,6 +172,7 @@ Result<Spec> parse_root_object(JsonObject object) {
   if (auto hooks = TRY(object.find_object("hooks"))) spec.hooks = TRY(parse_hooks(*hooks));
   spec.annotations = TRY(annotations(object));
   if (auto section = TRY(object.find_object("linux"))) spec.linux = TRY(parse_linux(*section));
+  TRY(check_idmaps(spec));
   return spec;
 }
 
@@ -177,6 +199,10 @@ std::optional<NamespaceType> namespace_type(std::string_view text) {
   for (const auto& [known, name] : kNamespaces)
     if (name == text) return known;
   return std::nullopt;
+}
+
+bool Mount::has_option(std::string_view option) const {
+  return std::ranges::find(options, option) != options.end();
 }
 
 const Namespace* Linux::find(NamespaceType type) const {

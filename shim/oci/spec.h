@@ -87,11 +87,24 @@ struct Root {
   bool readonly = false;
 };
 
+struct IdMapping {
+  std::uint32_t container_id = 0;
+  std::uint32_t host_id = 0;
+  std::uint32_t size = 0;
+};
+
 struct Mount {
   std::string destination;
   std::string type;    // "bind" when an option says bind or rbind and no type is given
   std::string source;  // may be empty
   std::vector<std::string> options;
+  // Of an idmapped bind (option "idmap" or "ridmap", added when there are mappings): the ids of the
+  // source's files are container ids, host ids see and own them. Both empty: the mappings of the
+  // container's user namespace.
+  std::vector<IdMapping> uid_mappings = {}, gid_mappings = {};
+
+  bool has_option(std::string_view option) const;
+  bool idmapped() const { return has_option("idmap") || has_option("ridmap"); }
 };
 
 struct Hook {
@@ -114,12 +127,6 @@ std::optional<NamespaceType> namespace_type(std::string_view text);
 struct Namespace {
   NamespaceType type;
   std::string path;  // empty: a new one
-};
-
-struct IdMapping {
-  std::uint32_t container_id = 0;
-  std::uint32_t host_id = 0;
-  std::uint32_t size = 0;
 };
 
 struct Device {
@@ -209,6 +216,7 @@ struct MemoryPolicy {  // set_mempolicy(2); runtime-spec 1.3
 };
 
 struct Linux {
+  // Of the user namespace. Of one that is joined they may be left out; whoever opens it adds them.
   std::vector<IdMapping> uid_mappings, gid_mappings;
   std::vector<std::pair<std::string, std::string>> sysctl;
   Resources resources;

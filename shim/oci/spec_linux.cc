@@ -25,26 +25,6 @@ Result<std::vector<Namespace>> parse_namespaces(JsonObject& section) {
   return out;
 }
 
-Result<std::vector<IdMapping>> parse_mappings(JsonObject& section, std::string_view key) {
-  std::vector<IdMapping> out;
-  for (auto& object : TRY(section.objects(key))) {
-    IdMapping map;
-    map.container_id = TRY(get_id(object, "containerID"));
-    map.host_id = TRY(get_id(object, "hostID"));
-    const auto size = TRY(find_u32(object, "size"));
-    const std::uint64_t end = std::uint64_t{1} << 31;
-    if (!size || *size == 0 || map.container_id + std::uint64_t{*size} > end ||
-        map.host_id + std::uint64_t{*size} > end)
-      return bad_input("oci.id-mapping", "an id mapping is empty or leaves the range of ids",
-                       "size is at least 1 and ids stay below 2^31", object.pointer());
-    map.size = *size;
-    out.push_back(map);
-  }
-  if (out.size() > 340)  // the kernel's own limit (UID_GID_MAP_MAX_EXTENTS)
-    return bad_input("oci.id-mapping", "more than 340 id mappings", {}, section.pointer_to(key));
-  return out;
-}
-
 bool sysctl_key_shaped(std::string_view key) {
   const auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
@@ -136,6 +116,10 @@ Status parse_time_offsets(JsonObject& section, Linux& out) {
   if (any && !out.has(NamespaceType::time))
     return bad_input("oci.time-offset", "time offsets without a time namespace",
                      "add a time namespace or remove timeOffsets", offsets->pointer());
+  // The clocks of a namespace stand as soon as a process has entered it (time_namespaces(7)).
+  if (any && !out.find(NamespaceType::time)->path.empty())
+    return bad_input("oci.time-offset", "time offsets for a time namespace that is joined",
+                     "remove timeOffsets, or ask for a new time namespace", offsets->pointer());
   return offsets->done();
 }
 
@@ -149,6 +133,9 @@ Status check_mappings(const JsonObject& section, const Linux& out) {
   if (fresh && (out.uid_mappings.empty() || out.gid_mappings.empty()))
     return bad_input("oci.id-mapping", "a new user namespace without uid and gid mappings", {},
                      section.pointer());
+  if (out.uid_mappings.empty() != out.gid_mappings.empty())
+    return bad_input("oci.id-mapping", "uid mappings without gid mappings, or the other way round",
+                     "give both or neither", section.pointer());
   return {};
 }
 
@@ -159,6 +146,26 @@ Status refuse_unserved(JsonObject& section) {
 }
 
 }  // namespace
+
+Result<std::vector<IdMapping>> parse_mappings(JsonObject& section, std::string_view key) {
+  std::vector<IdMapping> out;
+  for (auto& object : TRY(section.objects(key))) {
+    IdMapping map;
+    map.container_id = TRY(get_id(object, "containerID"));
+    map.host_id = TRY(get_id(object, "hostID"));
+    const auto size = TRY(find_u32(object, "size"));
+    const std::uint64_t end = std::uint64_t{1} << 31;
+    if (!size || *size == 0 || map.container_id + std::uint64_t{*size} > end ||
+        map.host_id + std::uint64_t{*size} > end)
+      return bad_input("oci.id-mapping", "an id mapping is empty or leaves the range of ids",
+                       "size is at least 1 and ids stay below 2^31", object.pointer());
+    map.size = *size;
+    out.push_back(map);
+  }
+  if (out.size() > 340)  // the kernel's own limit (UID_GID_MAP_MAX_EXTENTS)
+    return bad_input("oci.id-mapping", "more than 340 id mappings", {}, section.pointer_to(key));
+  return out;
+}
 
 Result<Linux> parse_linux(JsonObject section) {
   Linux out;

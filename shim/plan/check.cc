@@ -4,17 +4,14 @@
 
 #include <algorithm>
 
+#include "shim/plan/check_mount.h"
 #include "shim/plan/scheduling.h"
 
 namespace casemate::plan {
 namespace {
 
-std::unexpected<Error> differs(std::string_view step, const std::string& planned,
-                               const std::string& found) {
-  return internal("readback." + std::string(step),
-                  "planned " + planned + ", the kernel shows " + found,
-                  "the container was not started; report this with the plan");
-}
+using detail::attached_by;
+using detail::differs;
 
 std::string hex(std::uint64_t value) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -44,12 +41,6 @@ Status check_label(const ObservedMount& found, const std::string& label, const s
   if (label.empty() || found.label == label) return {};
   return differs("mount", where + " labelled " + label,
                  found.label.empty() ? "no label of the mount" : found.label);
-}
-
-bool attached_by(const Observed& observed, std::size_t step, std::uint64_t id) {
-  const auto ids = observed.mount_ids.find(step);
-  return ids != observed.mount_ids.end() &&
-         std::find(ids->second.begin(), ids->second.end(), id) != ids->second.end();
 }
 
 // Whether the mount, or one that it hangs on, was put there by a step after this one: what lies
@@ -102,8 +93,9 @@ Status check_step(const AttachMount& step, std::size_t index, const Observed& ob
                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                            MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW,
                        step.destination);
-  const std::uint64_t set = step.options.attributes.set | step.options.recursive_attributes.set;
-  for (const ObservedMount* mount : found) TRY(check_flags(*mount, set, step.destination));
+  if (step.kind != MountKind::cgroup) return detail::check_options(step, top, observed);
+  for (const ObservedMount* mount : found)
+    TRY(check_flags(*mount, step.options.attributes.set, step.destination));
   return {};
 }
 
@@ -284,6 +276,7 @@ Status check_descriptors(const Observed& observed) {
 Status check(const Plan& plan, const Observed& observed) {
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     TRY(std::visit([&](const auto& step) { return check_step(step, i, observed); }, plan.steps[i]));
+  TRY(detail::check_propagation(plan, observed));
   TRY(check_filters(plan, observed));
   TRY(check_session(observed));
   return check_descriptors(observed);

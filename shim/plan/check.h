@@ -20,6 +20,9 @@ struct ObservedMount {
   std::string type;
   std::string label;  // SELinux label of all its files (context=); empty: each file's own
   bool readonly = false, nosuid = false, nodev = false, noexec = false, nosymfollow = false;
+  bool noatime = false, nodiratime = false, relatime = false;
+  bool idmapped = false;
+  bool shared = false, slave = false, unbindable = false;  // propagation; private without any
 };
 
 struct NamespaceInodes {

@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 
 #include <array>
+#include <utility>
 
 #include "shim/plan/compile_process.h"
 
@@ -25,11 +26,38 @@ bool takes_label(const std::string& type) {
   return type != "proc" && type != "sysfs" && type != "mqueue";
 }
 
-Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bundle,
-                                  const std::string& pointer) {
+// Nothing is mounted below a new file system: what holds for the whole tree holds for it.
+void fold_recursive(MountOptions& options) {
+  MountAttributes& own = options.attributes;
+  const MountAttributes all = std::exchange(options.recursive_attributes, {});
+  own.set = (own.set & ~all.clear) | all.set;
+  own.clear = (own.clear & ~all.set) | all.clear;
+}
+
+Status check_copy_up(const oci::Mount& mount, const AttachMount& step, const std::string& pointer) {
+  if (!step.options.copy_up || (mount.type == "tmpfs" && !step.options.bind)) return {};
+  return bad_input("oci.mount-option", "tmpcopyup for a mount of type " + mount.type,
+                   "only a tmpfs can begin with what the image has there", pointer + "/options");
+}
+
+Result<std::optional<MountIdmap>> compile_idmap(const oci::Mount& mount, const oci::Linux& linux,
+                                                const std::string& pointer) {
+  if (!mount.idmapped()) return std::optional<MountIdmap>();
+  const bool own = !mount.uid_mappings.empty();
+  MountIdmap map{own ? mount.uid_mappings : linux.uid_mappings,
+                 own ? mount.gid_mappings : linux.gid_mappings};
+  if (!map.uids.empty() && !map.gids.empty()) return std::optional(std::move(map));
+  return bad_input("oci.mount-idmap", "an idmapped mount whose mappings are not known",
+                   "give uidMappings and gidMappings", pointer);
+}
+
+Result<AttachMount> compile_mount(const oci::Spec& spec, const oci::Mount& mount,
+                                  const std::string& bundle, const std::string& pointer) {
   AttachMount step;
   step.options = TRY(parse_mount_options(mount.options, pointer));
   step.destination = mount.destination;
+  TRY(check_copy_up(mount, step, pointer));
+  step.idmap = TRY(compile_idmap(mount, spec.linux, pointer));
   const bool cgroup = mount.type == "cgroup" || mount.type == "cgroup2";
   if (cgroup && (!step.options.data.empty() || !step.options.flags.empty()))
     return bad_input("oci.mount-option", "cgroup mounts take no options of a file system",
@@ -42,7 +70,10 @@ Result<AttachMount> compile_mount(const oci::Mount& mount, const std::string& bu
           "oci.mount-option",
           "bind mounts take no option \"" + printable(step.options.data[0].first) + "\"",
           "remove the option", pointer + "/options");
-  } else if (cgroup) {
+    return step;
+  }
+  fold_recursive(step.options);
+  if (cgroup) {
     step.kind = MountKind::cgroup;
   } else {
     step.type = mount.type;
@@ -84,12 +115,22 @@ std::vector<std::string> environment(const oci::Process& process, const Inputs& 
   return env;
 }
 
+// A mount that is read-only from the side of the job is so from the warden's side, too.
+Status check_wipeable(const AttachMount& step, const std::string& pointer) {
+  const bool readonly = (step.options.attributes.set & MOUNT_ATTR_RDONLY) != 0;
+  if (step.kind != MountKind::scratch || !step.options.copy_up || !readonly) return {};
+  return unsupported("mount.copy-up-readonly",
+                     "a read-only tmpfs of a job that begins with files could not be wiped",
+                     "remove \"ro\" or \"tmpcopyup\"", pointer + "/options");
+}
+
 Status add_mounts(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
   const std::string& label = spec.linux.mount_label;
   for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
     AttachMount step =
-        TRY(compile_mount(spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i)));
+        TRY(compile_mount(spec, spec.mounts[i], inputs.bundle, "/mounts/" + std::to_string(i)));
     if (is_scratch(step, inputs)) step.kind = MountKind::scratch;
+    TRY(check_wipeable(step, "/mounts/" + std::to_string(i)));
     const bool made_here = step.kind == MountKind::filesystem || step.kind == MountKind::scratch;
     if (made_here && takes_label(step.type)) step.label = label;
     plan.steps.emplace_back(std::move(step));
@@ -245,7 +286,20 @@ void add_late_hooks(Plan& plan, const char* phase, std::vector<oci::Hook> hooks,
 
 }  // namespace
 
+// Mounts are made, and the root is changed, for a mount namespace as a whole: in that of the host
+// or of another container they would be theirs, would stay when ours ends, and could be changed by
+// them after the read-back. No profile, not even one that only complains, can allow that.
+Status check_mount_namespace(const oci::Linux& linux) {
+  const oci::Namespace* mount = linux.find(oci::NamespaceType::mount);
+  if (mount != nullptr && mount->path.empty()) return {};
+  return denied("namespaces.mount",
+                mount == nullptr ? "a container in the host's mount namespace"
+                                 : "a container in the mount namespace " + mount->path,
+                "ask for a new mount namespace; share folders by bind mounts", "/linux/namespaces");
+}
+
 Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs) {
+  TRY(check_mount_namespace(spec.linux));
   if (!spec.linux.mount_label.empty())
     TRY(need_selinux(inputs.selinux_enabled, spec.linux.mount_label, "/linux/mountLabel"));
   if (!spec.process)

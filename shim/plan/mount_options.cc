@@ -80,6 +80,15 @@ bool take_generic(MountOptions& out, const std::string& option) {
     out.flags.push_back(option);
     return true;
   }
+  if (option == "idmap" || option == "ridmap") {
+    out.idmap = true;
+    out.idmap_recursive = out.idmap_recursive || option == "ridmap";
+    return true;
+  }
+  if (option == "tmpcopyup") {
+    out.copy_up = true;
+    return true;
+  }
   if (const std::uint64_t type = find_propagation(option)) {
     out.propagation = type;
     return true;
@@ -105,8 +114,7 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
   MountOptions out;
   for (std::size_t i = 0; i < options.size(); ++i) {
     const std::string& option = options[i];
-    const bool unserved = option == "idmap" || option == "ridmap" || option == "tmpcopyup" ||
-                          option == "remount" || option == "mand" || option == "copy-symlink";
+    const bool unserved = option == "remount" || option == "mand" || option == "copy-symlink";
     if (unserved)
       return unsupported("oci.mount-option", "mount option \"" + option + "\" is not served",
                          "remove the option", pointer + "/options/" + std::to_string(i));

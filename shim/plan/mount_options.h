@@ -25,6 +25,9 @@ struct MountOptions {
   MountAttributes recursive_attributes;  // rro, rnosuid, …: of this mount and all below it
   std::uint64_t propagation = 0;         // MS_PRIVATE, MS_SLAVE, …; 0 when not asked
   bool propagation_recursive = false;
+  bool idmap = false;              // "idmap", "ridmap"
+  bool idmap_recursive = false;    // "ridmap": of all mounts below too
+  bool copy_up = false;            // "tmpcopyup": begins with what the image has there
   std::vector<std::string> flags;  // superblock flags: "sync", "dirsync", "lazytime"
   std::vector<std::pair<std::string, std::string>>
       data;  // file system's own options; "" = no value

@@ -145,9 +145,18 @@ std::string_view kind_name(MountKind kind) {
 Json attributes_json(const MountAttributes& attributes) {
   return {{"set", attributes.set}, {"clear", attributes.clear}};
 }
+// What few mounts have is written for these alone.
+Json extended(Json mount, const AttachMount& s) {
+  if (s.idmap)
+    mount["idmap"] = {{"uids", maps_json(s.idmap->uids)},
+                      {"gids", maps_json(s.idmap->gids)},
+                      {"recursive", s.options.idmap_recursive}};
+  if (s.options.copy_up) mount["copyUp"] = true;
+  return labelled(std::move(mount), s.label);
+}
 Json body(const AttachMount& s) {
   const MountOptions& o = s.options;
-  return labelled({{"kind", kind_name(s.kind)},
+  return extended({{"kind", kind_name(s.kind)},
                    {"destination", s.destination},
                    {"type", s.type},
                    {"source", s.source},
@@ -158,7 +167,7 @@ Json body(const AttachMount& s) {
                    {"propagationRecursive", o.propagation_recursive},
                    {"flags", o.flags},
                    {"data", o.data}},
-                  s.label);
+                  s);
 }
 Json body(const MakeDevice& s) {
   return device_json(s.device);
@@ -271,6 +280,10 @@ Json body(const Execute& s) {
 }
 
 }  // namespace
+
+bool forbids_dumps(const SetRlimit& step) {
+  return step.limit.type == "RLIMIT_CORE" && step.limit.hard == 0;
+}
 
 bool Namespaces::makes(oci::NamespaceType type) const {
   return std::any_of(all.begin(), all.end(), [&](const oci::Namespace& one) {

@@ -59,6 +59,11 @@ struct AttachRoot {
 // scratch: a tmpfs of a job, made by the parent, so that the warden holds it and overwrites it.
 // notify: the folder in which `start` listens for sd_notify(3) messages.
 enum class MountKind { filesystem, bind, cgroup, dataset, scratch, notify };
+// Files of the source that belong to a container id are shown as, and belong to, the host id
+// (mount_setattr(2), MOUNT_ATTR_IDMAP). Files of other ids are nobody's.
+struct MountIdmap {
+  std::vector<oci::IdMapping> uids, gids;
+};
 struct AttachMount {
   MountKind kind = MountKind::filesystem;
   std::string destination;
@@ -66,6 +71,7 @@ struct AttachMount {
   std::string source;  // bind: absolute host path; dataset: its id
   MountOptions options;
   std::string label;  // SELinux label of all its files (context=); empty: the policy's choice
+  std::optional<MountIdmap> idmap = {};  // of a bind; of all below it too with idmap_recursive
 };
 struct MakeDevice {
   oci::Device device;
@@ -99,6 +105,7 @@ struct SetOomScore {
 struct SetRlimit {
   oci::Rlimit limit;
 };
+bool forbids_dumps(const SetRlimit& step);  // no core may be dumped at all
 struct SetScheduler {
   oci::Scheduler scheduler;
 };

@@ -103,6 +103,7 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
   context.notify = !runtime.settings.notify_socket.empty();
   admission.decision = policy::decide(spec, admission.profile, host, context);
   if (admission.decision.denied) return std::unexpected(policy::refusal(admission.decision));
+  TRY(require_all(admission.decision.spec.linux, admission.joined));
   TRY(write_labels_canonically(admission.decision.spec));
   TRY(check_hook_digests(runtime, admission.decision.spec, admission.paths));
   TRY(refuse_unserved(admission));
@@ -168,6 +169,8 @@ Result<Admission> admit(Runtime& runtime, const CreateRequest& request,
   TRY(verify_request(runtime, spec, admission));
   TRY(choose_profile(runtime, admission));
   TRY(open_host_paths(spec, admission.paths));
+  admission.joined = TRY(open_namespaces(runtime.kernel, spec.linux));
+  TRY(adopt_id_mappings(runtime.kernel, admission.joined, spec.linux));
   TRY(verify_rootfs(runtime, spec, admission));
   TRY(decide_and_compile(runtime, spec, admission));
   return admission;

@@ -12,6 +12,7 @@
 #include "shim/cgroup/hierarchy.h"
 #include "shim/oci/spec.h"
 #include "shim/plan/plan.h"
+#include "shim/run/joined_namespaces.h"
 #include "shim/run/runtime.h"
 #include "shim/run/verify.h"
 
@@ -38,6 +39,7 @@ struct Admission {
   std::string plan_text;    // as it is stored
   std::string plan_digest;  // plan::digest_of() it
   apply::HostPaths paths;
+  std::vector<JoinedNamespace> joined;  // those that the configuration names by path, opened
   std::vector<cgroup::Hierarchy> hierarchies;
 
   // What the receipt says about all this (shim/evidence/receipt.h).

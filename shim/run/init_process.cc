@@ -18,12 +18,11 @@ namespace {
 
 constexpr std::size_t kMaxMessage = 64 << 10;
 
-// Nobody of the same user may look into init before it has become the container's program
-// (CVE-2016-9962). In a user namespace only once the container is built: the change of ids gave
-// init's own /proc files to the host's root, and it needs them until then. Nobody else is in its
-// namespaces yet.
-Status hide_self(sys::Kernel& kernel, bool hidden = true) {
-  return kernel.prctl(PR_SET_DUMPABLE, hidden ? 0 : 1, 0, 0, 0);
+// Nobody of the same user, or with power over a namespace that we share, may look into init before
+// it has become the container's program (CVE-2016-9962). Its own files in /proc are the host root's
+// from now on: what has to be written there in a user namespace the parent writes (launch.cc).
+Status hide_self(sys::Kernel& kernel) {
+  return kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 Status join_namespaces(sys::Kernel& kernel, const std::vector<JoinedNamespace>& joined) {
@@ -47,8 +46,8 @@ std::string attached_json(const std::vector<apply::Attached>& attached) {
 Status prepare_self(sys::Kernel& kernel, const InitArguments& arguments) {
   sys::reset_signals();
   TRY(kernel.setsid());
+  TRY(hide_self(kernel));
   TRY(become_root_in_user_namespace(kernel, arguments.plan));
-  TRY(hide_self(kernel, arguments.plan.find<plan::IdMaps>() == nullptr));
   TRY(kernel.umask(0));
   if (arguments.plan.find<plan::Namespaces>()->makes(oci::NamespaceType::cgroup))
     TRY(kernel.unshare(CLONE_NEWCGROUP));

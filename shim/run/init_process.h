@@ -17,18 +17,14 @@
 #include <vector>
 
 #include "shim/apply/init_context.h"
+#include "shim/run/joined_namespaces.h"
 
 namespace casemate::run {
-
-struct JoinedNamespace {
-  oci::NamespaceType type;
-  UniqueFd fd;
-};
 
 struct InitArguments {
   const plan::Plan& plan;
   apply::Prepared& prepared;
-  std::vector<JoinedNamespace>& joined;    // all but pid and time, which the parent enters for init
+  std::vector<JoinedNamespace>& joined;    // those that nobody has entered for init
   std::span<const UniqueFd> cgroup_files;  // of Cgroup::open_for_self()
   Json state;                              // OCI state, for hooks
   int sync_socket = -1;

@@ -7,12 +7,14 @@
 
 #include "shim/apply/hooks.h"
 #include "shim/apply/observe.h"
+#include "shim/apply/user_namespace.h"
 #include "shim/fs/host_file.h"
 #include "shim/plan/check.h"
 #include "shim/plan/names.h"
 #include "shim/run/child_namespace.h"
 #include "shim/run/console.h"
 #include "shim/run/init_process.h"
+#include "shim/run/intermediate.h"
 #include "shim/run/preserved_fds.h"
 
 namespace casemate::run {
@@ -20,46 +22,27 @@ namespace {
 
 struct NamespacePlan {
   std::uint64_t clone_flags = 0;
-  std::vector<JoinedNamespace> joined;  // by init
+  std::vector<JoinedNamespace> joined;  // by init, or for it
   UniqueFd pid_namespace;               // by the parent, for its child
+  bool user = false;                    // a user namespace, new or joined
 };
 
-// By whatever path it is named: the runtime's own namespace is the host's.
-Status refuse_own_namespace(sys::Kernel& kernel, const oci::Namespace& asked, int fd) {
-  const struct stat wanted = TRY(kernel.fstatat(fd, "", AT_EMPTY_PATH));
-  const std::string own = std::string("/proc/self/ns/") + apply::proc_name(asked.type);
-  const struct stat host = TRY(kernel.fstatat(AT_FDCWD, own, 0));
-  if (wanted.st_dev != host.st_dev || wanted.st_ino != host.st_ino) return {};
-  return denied(
-      "namespaces.host-path",
-      asked.path + " is the host's " + std::string(oci::to_string(asked.type)) + " namespace",
-      "join a namespace of another container, or ask for a new one", "/linux/namespaces");
-}
-
-Result<NamespacePlan> plan_namespaces(sys::Kernel& kernel, const plan::Plan& plan) {
+NamespacePlan plan_namespaces(const plan::Plan& plan, std::vector<JoinedNamespace> joined) {
   NamespacePlan out;
   const auto* step = plan.find<plan::Namespaces>();
   for (const oci::Namespace& one : step->all) {
-    const bool time = one.type == oci::NamespaceType::time;
-    // Init makes its own cgroup namespace once it is in its cgroup, which becomes the root of it.
-    const bool later = time || one.type == oci::NamespaceType::cgroup;
-    if (one.path.empty()) {
-      if (!later) out.clone_flags |= plan::clone_flag(one.type);
-      continue;
-    }
-    if (one.type == oci::NamespaceType::mount || one.type == oci::NamespaceType::user || time)
-      return unsupported("namespace.join",
-                         "joining a " + std::string(oci::to_string(one.type)) +
-                             " namespace by path is not served by this version",
-                         "ask for a new one", "/linux/namespaces");
-    const open_how how{.flags = O_RDONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
-    UniqueFd fd = TRY(kernel.openat2(AT_FDCWD, one.path, how));
-    TRY(refuse_own_namespace(kernel, one, fd.get()));
-    if (one.type == oci::NamespaceType::pid)
-      out.pid_namespace = std::move(fd);
-    else
-      out.joined.push_back({one.type, std::move(fd)});
+    out.user = out.user || one.type == oci::NamespaceType::user;
+    // The parent enters a new time namespace before it clones; init makes its own cgroup namespace
+    // once it is in its cgroup, which becomes the root of it.
+    const bool later =
+        one.type == oci::NamespaceType::time || one.type == oci::NamespaceType::cgroup;
+    if (one.path.empty() && !later) out.clone_flags |= plan::clone_flag(one.type);
   }
+  for (JoinedNamespace& one : joined)
+    if (one.type == oci::NamespaceType::pid)
+      out.pid_namespace = std::move(one.fd);
+    else
+      out.joined.push_back(std::move(one));
   return out;
 }
 
@@ -86,7 +69,7 @@ Status enter_time_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
 }
 
 Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
-                              const NamespacePlan& namespaces, int v2_cgroup) {
+                              NamespacePlan& namespaces, int v2_cgroup) {
   ChildNamespace time(kernel, CLONE_NEWTIME);
   if (plan.find<plan::Namespaces>()->makes(oci::NamespaceType::time)) {
     TRY(time.remember("time"));
@@ -97,7 +80,11 @@ Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
     TRY(pid.remember("pid"));
     TRY(kernel.setns(namespaces.pid_namespace.get(), CLONE_NEWPID));
   }
-  sys::Child child = TRY(kernel.clone3({.flags = namespaces.clone_flags, .cgroup_fd = v2_cgroup}));
+  const bool between = namespaces.user && !namespaces.joined.empty();
+  sys::Child child =
+      TRY(between ? clone_through_intermediate(kernel, namespaces.joined, namespaces.clone_flags,
+                                               v2_cgroup)
+                  : kernel.clone3({.flags = namespaces.clone_flags, .cgroup_fd = v2_cgroup}));
   if (child.pid == 0) {
     time.stay();
     pid.stay();
@@ -105,20 +92,20 @@ Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
   return child;
 }
 
-std::string map_text(const std::vector<oci::IdMapping>& maps) {
-  std::string text;
-  for (const oci::IdMapping& map : maps)
-    text += std::to_string(map.container_id) + " " + std::to_string(map.host_id) + " " +
-            std::to_string(map.size) + "\n";
-  return text;
-}
-
-Status write_id_maps(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid) {
+// What takes the host's rights and init's own number. In a user namespace init may not lower its
+// OOM score, and while it is hidden there its own /proc files are not its own.
+Status set_up_from_outside(sys::Kernel& kernel, const plan::Plan& plan, pid_t pid) {
   const auto* maps = plan.find<plan::IdMaps>();
   if (maps == nullptr) return {};
+  if (plan.find<plan::Namespaces>()->makes(oci::NamespaceType::user))
+    TRY(apply::write_id_maps(kernel, pid, maps->uids, maps->gids));
   const std::string proc = "/proc/" + std::to_string(pid);
-  TRY(write_proc(kernel, proc + "/uid_map", map_text(maps->uids)));
-  return write_proc(kernel, proc + "/gid_map", map_text(maps->gids));
+  if (const auto* oom = plan.find<plan::SetOomScore>())
+    TRY(write_proc(kernel, proc + "/oom_score_adj", std::to_string(oom->score)));
+  for (const plan::Step& step : plan.steps)
+    if (const auto* limit = std::get_if<plan::SetRlimit>(&step))
+      if (plan::forbids_dumps(*limit)) TRY(write_proc(kernel, proc + "/coredump_filter", "0"));
+  return {};
 }
 
 ConsoleRequest console_request(const Admission& admission) {
@@ -150,7 +137,7 @@ Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgrou
                            warden::WardenClient& warden, const Launched& launched,
                            apply::InitIdentity init) {
   sys::Kernel& kernel = runtime.kernel;
-  TRY(write_id_maps(kernel, admission.plan, launched.pid));
+  TRY(set_up_from_outside(kernel, admission.plan, launched.pid));
   TRY(run_parent_hooks(runtime, admission, launched.pid));
   TRY(kernel.write(launched.sync_socket.get(), "g"));
   const auto deadline = runtime.settings.init_deadline;
@@ -178,7 +165,8 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                         cgroup::Cgroup& cgroup, const warden::ContainerDir& directory,
                         warden::WardenClient& warden, pid_t& pid) {
   sys::Kernel& kernel = runtime.kernel;
-  NamespacePlan namespaces = TRY(plan_namespaces(kernel, admission.plan));
+  auto joined = TRY(inodes_of(kernel, admission.joined));
+  NamespacePlan namespaces = plan_namespaces(admission.plan, std::move(admission.joined));
   Console console = TRY(open_console(kernel, console_request(admission)));
   auto [sync, init_sync] = TRY(kernel.socketpair(SOCK_SEQPACKET));
   auto [start, init_start] = TRY(kernel.socketpair(SOCK_SEQPACKET));
@@ -201,7 +189,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                       .not_for_init = {warden.socket(), directory.fd()}});
   }
   pid = child.pid;
-  apply::InitIdentity init{.pid = child.pid};
+  apply::InitIdentity init{.pid = child.pid, .joined = std::move(joined)};
   init.own_descriptors = preserved_fds(admission.request.preserve_fds);
   init.own_descriptors.insert(init.own_descriptors.end(), {init_sync.get(), init_start.get()});
   init_sync.reset();

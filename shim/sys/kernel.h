@@ -28,8 +28,9 @@ union bpf_attr;
 namespace casemate::sys {
 
 struct CloneArgs {
-  std::uint64_t flags = 0;  // CLONE_NEW… ; SIGCHLD is the exit signal
-  int cgroup_fd = -1;       // cgroup v2 directory for CLONE_INTO_CGROUP, or -1
+  // CLONE_NEW…, CLONE_PARENT. The exit signal is SIGCHLD, of a sibling that of the caller itself.
+  std::uint64_t flags = 0;
+  int cgroup_fd = -1;  // cgroup v2 directory for CLONE_INTO_CGROUP, or -1
 };
 struct Child {
   pid_t pid = -1;  // 0 in the child

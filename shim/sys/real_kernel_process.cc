@@ -32,7 +32,7 @@ Result<Child> RealKernel::clone3(const CloneArgs& args) {
   clone_args raw = {};
   raw.flags = args.flags | CLONE_PIDFD;
   raw.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
-  raw.exit_signal = SIGCHLD;
+  raw.exit_signal = (args.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
   if (args.cgroup_fd >= 0) {
     raw.flags |= CLONE_INTO_CGROUP;
     raw.cgroup = static_cast<std::uint64_t>(args.cgroup_fd);
@@ -41,7 +41,7 @@ Result<Child> RealKernel::clone3(const CloneArgs& args) {
   // Filters of containers answer this to clone3, whose arguments they cannot see; clone they let
   // pass when it makes no namespace.
   if (pid == -1 && errno == ENOSYS && args.cgroup_fd < 0)
-    pid = ::syscall(SYS_clone, raw.flags | SIGCHLD, nullptr, &pidfd, nullptr, nullptr);
+    pid = ::syscall(SYS_clone, raw.flags | raw.exit_signal, nullptr, &pidfd, nullptr, nullptr);
   if (pid == -1) return sys_error("clone3");
   Child child;
   child.pid = static_cast<pid_t>(pid);

@@ -114,6 +114,35 @@ site_config
 [[ ! $(cat "$W/neighbour.out") =~ /fd/[0-9] ]] || fail "descriptors were open to it: $(grep /fd/ "$W/neighbour.out" | head -3)"
 expect_host_untouched 'the neighbour'
 
+step 'nor does one whose user namespace is joined as well, with the right to trace'
+jq '.name = "tracing" | .namespaces.join += ["pid"] | .capabilities.ceiling += ["CAP_SYS_PTRACE"] | .capabilities.refuse -= ["CAP_SYS_PTRACE"]' \
+  "$ROOT/profiles/baseline.json" >"$W/profiles/tracing.json"
+site_config ".paths.profiles += [\"$W/profiles\"] | .rules[1].profile = \"tracing\""
+chmod 0711 "$W"
+for way in watch trace; do
+  hostile neighbour /bin/probe "$way"
+  chown -hR 100000:100000 "$ROOTFS"
+  reconfigure '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+    | .linux.gidMappings = .linux.uidMappings | .process.capabilities[] += ["CAP_SYS_PTRACE"]'
+  start_attack neighbour
+  wait_until 10 grep -qE '^(watching|tracing)' "$W/neighbour.out" || fail "no neighbour: $(cat "$W/neighbour.err")"
+  pid=$(runtime state neighbour | jq -er .pid)
+  hostile joined sh -c 'exec sleep 0.05'
+  chown -hR 100000:100000 "$ROOTFS"
+  reconfigure --arg pid "$pid" '.linux.namespaces |= [.[] | select(.type == "pid").path = "/proc/\($pid)/ns/pid"] + [{type: "user", path: "/proc/\($pid)/ns/user"}]'
+  for _ in $(seq 15); do
+    attack
+    expect_eq "$STATUS" 0 "a container in the user namespace of one that does $way (stderr: $ERR)"
+  done
+  end_attack neighbour
+  [[ $(cat "$W/neighbour.out") != *exe-overwritten* ]] || fail 'the neighbour overwrote a program'
+  [[ $(cat "$W/neighbour.out") != *traced-foreign* ]] || fail "the runtime was traced: $(grep traced-foreign "$W/neighbour.out" | head -3)"
+  [[ ! $(cat "$W/neighbour.out") =~ /fd/[0-9] ]] || fail "descriptors were open to it: $(grep /fd/ "$W/neighbour.out" | head -3)"
+  expect_host_untouched "the neighbour that does $way"
+done
+grep -q traced-own "$W/neighbour.out" || fail 'the attack did not take place: nothing was traced'
+site_config
+
 step 'capabilities: nothing inheritable or ambient, nothing beyond the profile (CVE-2022-24769)'
 hostile caps grep -E '^(Cap|Groups|Seccomp:)' /proc/self/status
 reconfigure '.process.capabilities |= (.inheritable = .bounding | .bounding += ["CAP_MKNOD"])'

@@ -113,7 +113,7 @@ for type in ext4 overlay debugfs securityfs tracefs bpf fuse nfs configfs; do
 done
 for namespace in pid mount ipc uts; do
   refuses "the host's $namespace namespace" denied 'namespaces\.required' --arg one "$namespace" '.linux.namespaces |= [.[] | select(.type != $one)]'
-  refuses "the host's $namespace namespace by path" denied 'namespaces\.(host-path|join|required)' --arg one "$namespace" --arg path "/proc/1/ns/${namespace/mount/mnt}" \
+  refuses "the host's $namespace namespace by path" denied 'namespaces\.(host-path|join|required|mount)' --arg one "$namespace" --arg path "/proc/1/ns/${namespace/mount/mnt}" \
     '.linux.namespaces |= [.[] | select(.type == $one).path = $path]'
 done
 

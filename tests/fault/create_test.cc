@@ -36,6 +36,10 @@ constexpr const char* kConfig = R"({
     {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
     {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
     {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro", "nosuid", "noexec", "nodev"]},
+    {"destination": "/copied", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup", "mode=700"]},
+    {"destination": "/mapped", "type": "bind", "source": "shared", "options": ["bind", "idmap"],
+     "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}],
+     "gidMappings": [{"containerID": 0, "hostID": 1000, "size": 1}]},
     {"destination": "/shared", "type": "bind", "source": "shared", "options": ["bind", "ro"]}],
   "linux": {
     "personality": {"domain": "LINUX32"}, "memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"},
@@ -68,6 +72,8 @@ class CreateFaults : public Faults {
  protected:
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(make_home(kConfig, "true"));
+    files::create_directories(home_ / "bundle/rootfs/copied");
+    write_file(home_ / "bundle/rootfs/copied/file", "copied");
     cgroups_ = cgroups();
     mounts_ = file_of("/proc/self/mountinfo");
   }
@@ -129,6 +135,10 @@ std::string CreateFaults::second_look() const {
        {" / ro", " /proc ", " /dev ", " /sys ro", " /shared ro", " /proc/keys ",
         " /sys/firmware ro", " /proc/sys ro", " /run/notify ro"})
     if (table.find(wanted) == std::string::npos) return "not mounted: " + std::string(wanted);
+  if (file_of(proc + "root/copied/file") != "copied") return "tmpcopyup";
+  struct stat mapped{};
+  if (::stat((proc + "root/mapped").c_str(), &mapped) != 0 || mapped.st_uid != 1000)
+    return "the idmapped mount";
   const std::string limits = file_of(proc + "limits");
   if (limits.find("Max open files            256                  512") == std::string::npos)
     return "RLIMIT_NOFILE";

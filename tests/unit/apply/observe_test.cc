@@ -38,6 +38,20 @@ TEST(Mountinfo, Fields) {
   EXPECT_EQ(third.point, "/a\\040b");
 }
 
+TEST(Mountinfo, TimesPropagationAndMappings) {
+  const auto mounts = parse_mountinfo(
+      "36 35 98:0 / / rw,noatime,nodiratime,idmapped shared:1 master:2 propagate_from:2 - ext3 a "
+      "rw\n"
+      "37 36 0:5 / /p rw,relatime unbindable - proc proc rw,idmapped\n");
+  ASSERT_TRUE(mounts) << mounts.error().message();
+  const plan::ObservedMount& first = (*mounts)[0];
+  EXPECT_TRUE(first.noatime && first.nodiratime && first.idmapped && first.shared && first.slave);
+  EXPECT_FALSE(first.relatime || first.unbindable);
+  const plan::ObservedMount& second = (*mounts)[1];
+  EXPECT_TRUE(second.relatime && second.unbindable);
+  EXPECT_FALSE(second.noatime || second.idmapped || second.shared || second.slave);
+}
+
 TEST(Mountinfo, OptionsAreWholeWords) {
   const auto mounts = parse_mountinfo("1 0 0:1 / / errors=ro,ronly,nosuidx - tmpfs t rw\n");
   ASSERT_TRUE(mounts);

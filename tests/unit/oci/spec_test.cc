@@ -140,9 +140,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"/mounts/0/destination", "\"/a/../b\"", "oci.mount-destination"},
                     Refusal{"/mounts/0/destination", "\"\"", "oci.mount-destination"},
                     Refusal{"/mounts/0/type", "\"\"", "oci.mount-type"},
-                    Refusal{"/mounts/0/options", "[\"idmap\"]", "oci.mount-idmap", kUnsupported},
-                    Refusal{"/mounts/0/uidMappings", "[{\"containerID\":0}]", "oci.uidMappings",
-                            kUnsupported},
+                    Refusal{"/mounts/0/options", "[\"idmap\"]", "oci.mount-idmap"},
+                    Refusal{"/mounts/0/uidMappings", "[{\"containerID\":0}]", "oci.id-mapping"},
+                    Refusal{"/mounts/0/uidMappings",
+                            "[{\"containerID\":0,\"hostID\":1,\"size\":1}]", "oci.mount-idmap"},
                     Refusal{"/mounts/0", "{\"destination\":\"/x\",\"options\":[\"rbind\"]}",
                             "oci.mount-source"},
                     Refusal{"/hooks/prestart/0/path", "\"hook\"", "oci.hook-path"},
@@ -235,6 +236,57 @@ TEST(Spec, BindOptionMakesAnyTypeABind) {
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->mounts.front().type, "bind");
   EXPECT_EQ(spec->mounts.front().destination, "/p/x");
+}
+
+TEST(Spec, IdmappedMounts) {
+  const Json map = {{{"containerID", 5}, {"hostID", 1000}, {"size", 7}}};
+  Json mount = {{"destination", "/m"}, {"source", "/s"}, {"options", {"rbind"}}};
+  mount["uidMappings"] = mount["gidMappings"] = map;
+  const auto spec = parse_spec(with("/mounts/0", mount));
+  ASSERT_TRUE(spec) << spec.error().message();
+  const Mount& found = spec->mounts.front();
+  EXPECT_EQ(found.options, (std::vector<std::string>{"rbind", "idmap"}));  // what mappings mean
+  EXPECT_TRUE(found.idmapped());
+  EXPECT_EQ(found.uid_mappings.front().host_id, 1000u);
+  EXPECT_EQ(found.gid_mappings.front().size, 7u);
+
+  mount["options"] = {"bind", "ridmap"};
+  EXPECT_EQ(parse_spec(with("/mounts/0", mount))->mounts.front().options.size(), 2u);
+  mount["options"] = Json::array();
+  mount["type"] = "tmpfs";
+  EXPECT_EQ(parse_spec(with("/mounts/0", mount)).error().rule, "oci.mount-idmap");
+}
+
+// Without mappings they are those of the container's user namespace; there must be one.
+TEST(Spec, IdmapTakesTheMappingsOfTheUserNamespace) {
+  Json json = Json::parse(kMinimal);
+  json["mounts"][0] = {{"destination", "/m"}, {"source", "/s"}, {"options", {"bind", "idmap"}}};
+  const auto refused = parse_spec(json.dump());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().rule, "oci.mount-idmap");
+  EXPECT_EQ(refused.error().pointer, "/mounts/0");
+  json["linux"]["namespaces"].push_back({{"type", "user"}, {"path", "/proc/7/ns/user"}});
+  EXPECT_TRUE(parse_spec(json.dump()));
+}
+
+// Of a joined user namespace the mappings are known: they may be left out, both or neither.
+TEST(Spec, MappingsOfAJoinedUserNamespace) {
+  Json json = Json::parse(kMinimal);
+  json["linux"]["namespaces"].push_back({{"type", "user"}, {"path", "/proc/7/ns/user"}});
+  EXPECT_TRUE(parse_spec(json.dump()));
+  json["linux"]["uidMappings"] = {{{"containerID", 0}, {"hostID", 1}, {"size", 1}}};
+  EXPECT_EQ(parse_spec(json.dump()).error().rule, "oci.id-mapping");
+  json["linux"]["gidMappings"] = json["linux"]["uidMappings"];
+  EXPECT_TRUE(parse_spec(json.dump()));
+}
+
+TEST(Spec, OffsetsAreForNewTimeNamespacesOnly) {
+  Json json = Json::parse(kMinimal);
+  json["linux"]["timeOffsets"] = {{"boottime", {{"secs", 1}}}};
+  json["linux"]["namespaces"].push_back({{"type", "time"}});
+  EXPECT_TRUE(parse_spec(json.dump()));
+  json["linux"]["namespaces"].back()["path"] = "/proc/7/ns/time";
+  EXPECT_EQ(parse_spec(json.dump()).error().rule, "oci.time-offset");
 }
 
 TEST(Spec, NormalisePath) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <linux/mount.h>
+#include <sys/mount.h>
 
 #include <functional>
 
@@ -102,6 +103,104 @@ std::vector<Case> mount_cases() {
   cases.push_back({"read-only", ReadonlyPath{"/m"}, mounted,
                    [](Observed& o) { o.mounts[0].readonly = false; }, rule});
   return cases;
+}
+
+// Step 0 attached mount 41 with mount 42 below it, which came with it, and what the step says of
+// them.
+AttachMount tree_step() {
+  AttachMount step{.kind = MountKind::bind, .destination = "/m"};
+  step.options.bind_recursive = true;
+  return step;
+}
+void tree(Observed& seen) {
+  mounted(seen);
+  seen.mounts.push_back({.id = 42, .parent = 41, .point = "/m/below", .type = "ext4"});
+  seen.mounts.push_back({.id = 43, .parent = 42, .point = "/m/below/deep", .type = "ext4"});
+}
+void readonly_tree(Observed& seen) {
+  tree(seen);
+  for (ObservedMount& mount : seen.mounts) mount.readonly = true;
+}
+
+std::vector<Case> option_cases() {
+  const char* rule = "readback.mount";
+  AttachMount writable = tree_step(), readonly = tree_step(), all_readonly = tree_step(),
+              noatime = tree_step(), relatime = tree_step(), mapped = tree_step();
+  writable.options.attributes.clear = MOUNT_ATTR_RDONLY;
+  readonly.options.attributes.set = MOUNT_ATTR_RDONLY;
+  all_readonly.options.recursive_attributes.set = MOUNT_ATTR_RDONLY;
+  noatime.options.recursive_attributes = {MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME};
+  relatime.options.attributes = {MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME};
+  mapped.idmap = {{{0, 1000, 5}, {7, 2000, 1}}, {{0, 3000, 1}}};
+  mapped.options.idmap_recursive = true;
+  const auto rw = [](Observed& o) {
+    tree(o);
+    o.mounts[0].readonly = false;
+  };
+  const auto untimed = [](Observed& o) {
+    tree(o);
+    for (ObservedMount& mount : o.mounts) mount.noatime = true;
+  };
+  const auto related = [](Observed& o) {
+    tree(o);
+    o.mounts[0].relatime = true;
+  };
+  const auto with_ids = [](Observed& o) {
+    tree(o);
+    for (ObservedMount& mount : o.mounts) mount.idmapped = true;
+  };
+  const Change below = [](Observed& o) { o.mounts[1].readonly = false; };
+  const Change deep = [](Observed& o) { o.mounts[2].readonly = false; };
+  return {
+      {"rw", writable, rw, [](Observed& o) { o.mounts[0].readonly = true; }, rule},
+      {"ro below", readonly, readonly_tree, below, rule},
+      {"rro below", all_readonly, readonly_tree, below, rule},
+      {"rro deep below", all_readonly, readonly_tree, deep, rule},
+      {"noatime", noatime, untimed, [](Observed& o) { o.mounts[0].noatime = false; }, rule},
+      {"rnoatime below", noatime, untimed, [](Observed& o) { o.mounts[1].noatime = false; }, rule},
+      {"relatime", relatime, related, [](Observed& o) { o.mounts[0].relatime = false; }, rule},
+      {"idmap", mapped, with_ids, [](Observed& o) { o.mounts[0].idmapped = false; }, rule},
+      {"ridmap below", mapped, with_ids, [](Observed& o) { o.mounts[1].idmapped = false; }, rule},
+  };
+}
+
+std::vector<Case> propagation_cases() {
+  const char* rule = "readback.mount";
+  const auto step = [](std::uint64_t type) {
+    AttachMount mount = mount_step(MountKind::bind, 0);
+    mount.options.propagation = type;
+    return mount;
+  };
+  const auto shared = [](Observed& o) {
+    mounted(o);
+    o.mounts[0].shared = true;
+  };
+  const auto unbindable = [](Observed& o) {
+    mounted(o);
+    o.mounts[0].unbindable = true;
+  };
+  const auto slave = [](Observed& o) {
+    mounted(o);
+    o.mounts[0].slave = true;
+  };
+  const auto shared_root = [](Observed& o) {
+    rooted(o);
+    o.mounts[0].shared = true;
+  };
+  const Change shares = [](Observed& o) { o.mounts[0].shared = true; };
+  const Change follows = [](Observed& o) { o.mounts[0].slave = true; };
+  const Change keeps_apart = [](Observed& o) { o.mounts[0].shared = o.mounts[0].slave = false; };
+  return {
+      {"private that shares", step(MS_PRIVATE), mounted, shares, rule},
+      {"private that follows", step(MS_PRIVATE), mounted, follows, rule},
+      {"slave that shares", step(MS_SLAVE), slave, shares, rule},
+      {"slave of nobody that shares", step(MS_SLAVE), mounted, shares, rule},
+      {"shared that does not", step(MS_SHARED), shared, keeps_apart, rule},
+      {"unbindable that is not", step(MS_UNBINDABLE), unbindable,
+       [](Observed& o) { o.mounts[0].unbindable = false; }, rule},
+      {"shared root", AttachRoot{.source = "/r", .propagation = MS_SHARED}, shared_root,
+       keeps_apart, rule},
+  };
 }
 
 std::vector<Case> root_cases() {
@@ -250,6 +349,8 @@ TEST_P(CheckStep, TheTruthPassesAndTheLieDoesNot) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Mounts, CheckStep, testing::ValuesIn(mount_cases()));
+INSTANTIATE_TEST_SUITE_P(Options, CheckStep, testing::ValuesIn(option_cases()));
+INSTANTIATE_TEST_SUITE_P(Propagation, CheckStep, testing::ValuesIn(propagation_cases()));
 INSTANTIATE_TEST_SUITE_P(Root, CheckStep, testing::ValuesIn(root_cases()));
 INSTANTIATE_TEST_SUITE_P(Namespaces, CheckStep, testing::ValuesIn(namespace_cases()));
 INSTANTIATE_TEST_SUITE_P(Credentials, CheckStep, testing::ValuesIn(credential_cases()));
@@ -263,6 +364,36 @@ TEST(Check, APathThatIsAbsentHasNothingToCover) {
   EXPECT_TRUE(check({{ReadonlyPath{"/a"}, MaskPath{"/b"}}}, seen));
   seen.mount_at[1] = 41;  // it is there all the same, and uncovered
   EXPECT_EQ(rule_of(check({{ReadonlyPath{"/a"}, MaskPath{"/b"}}}, seen)), "readback.mount");
+}
+
+// What a later step mounted below a recursive read-only bind did not come with it.
+TEST(Check, OnlyWhatCameWithABindIsAsTheBind) {
+  AttachMount bind = tree_step();
+  bind.options.attributes.set = MOUNT_ATTR_RDONLY;
+  const Plan plan{{bind, mount_step(MountKind::filesystem, 0)}};
+  Observed seen{.session_leader = true};
+  readonly_tree(seen);
+  seen.mounts[1].readonly = seen.mounts[2].readonly = false;
+  seen.mounts[1].type = "tmpfs";
+  seen.mount_ids[1] = {42};
+  seen.mount_at[1] = 42;
+  EXPECT_TRUE(check(plan, seen)) << check(plan, seen).error().message();
+  seen.mounts[2].parent = 41;
+  EXPECT_EQ(rule_of(check(plan, seen)), "readback.mount");
+}
+
+// A root that is shared with all below it says nothing of what each mount asked for before.
+TEST(Check, APropagationOfTheWholeTreeIsTheLastWord) {
+  AttachMount mount = mount_step(MountKind::bind, 0);
+  mount.options.propagation = MS_PRIVATE;
+  Observed seen{.session_leader = true};
+  mounted(seen);
+  rooted(seen);
+  seen.mounts[0].shared = seen.mounts[1].shared = true;
+  AttachRoot root{.source = "/r", .propagation = MS_SHARED};
+  EXPECT_TRUE(check({{mount, root}}, seen));
+  root.propagation_recursive = false;
+  EXPECT_EQ(rule_of(check({{mount, root}}, seen)), "readback.mount");
 }
 
 TEST(Check, StepsAreToldApartByTheirPlace) {

@@ -121,13 +121,70 @@ TEST(Compile, BadMountOptionsAreNamed) {
   const auto data = compile(spec, inputs());
   EXPECT_EQ(rule_of(data), "oci.mount-option");
   EXPECT_EQ(data.error().pointer, "/mounts/1/options");
-  spec.mounts[1].options = {"idmap"};
-  const auto idmap = compile(spec, inputs());
-  EXPECT_EQ(rule_of(idmap), "oci.mount-option");
-  EXPECT_EQ(idmap.error().pointer, "/mounts/1/options/0");
+  spec.mounts[1].options = {"remount"};
+  const auto remount = compile(spec, inputs());
+  EXPECT_EQ(rule_of(remount), "oci.mount-option");
+  EXPECT_EQ(remount.error().pointer, "/mounts/1/options/0");
+  spec.mounts[1].options = {"bind", "tmpcopyup"};
+  EXPECT_EQ(rule_of(compile(spec, inputs())), "oci.mount-option");
   spec.mounts.clear();
   spec.linux.rootfs_propagation = "sideways";
   EXPECT_EQ(rule_of(compile(spec, inputs())), "oci.rootfs-propagation");
+}
+
+TEST(Compile, IdmappedBinds) {
+  oci::Spec spec = small_spec();
+  spec.mounts = {{"/b", "bind", "/srv", {"rbind", "ridmap"}}};
+  EXPECT_EQ(rule_of(compile(spec, inputs())), "oci.mount-idmap");  // nobody's mappings
+  spec.linux.namespaces.push_back({oci::NamespaceType::user, "/proc/7/ns/user"});
+  spec.linux.uid_mappings = {{0, 1000, 10}};
+  spec.linux.gid_mappings = {{0, 2000, 10}};
+  AttachMount mount = all_of<AttachMount>(compiled(spec))[0];
+  ASSERT_TRUE(mount.idmap);
+  EXPECT_EQ(mount.idmap->uids[0].host_id, 1000u);
+  EXPECT_EQ(mount.idmap->gids[0].host_id, 2000u);
+  EXPECT_TRUE(mount.options.idmap_recursive);
+
+  spec.mounts[0].uid_mappings = {{5, 50, 1}};  // its own before the namespace's
+  spec.mounts[0].gid_mappings = {{6, 60, 1}};
+  mount = all_of<AttachMount>(compiled(spec))[0];
+  EXPECT_EQ(mount.idmap->uids[0].container_id, 5u);
+  EXPECT_EQ(mount.idmap->gids[0].container_id, 6u);
+  spec.mounts[0].options = {"rbind"};
+  EXPECT_FALSE(all_of<AttachMount>(compiled(spec))[0].idmap);
+}
+
+TEST(Compile, CopyUp) {
+  oci::Spec spec = small_spec();
+  spec.mounts = {{"/t", "tmpfs", "tmpfs", {"tmpcopyup", "ro"}}};
+  EXPECT_TRUE(all_of<AttachMount>(compiled(spec))[0].options.copy_up);
+  Inputs job = inputs();
+  job.upper_bytes = 1 << 20;  // a job's: the warden must be able to overwrite it
+  EXPECT_EQ(rule_of(compile(spec, job)), "mount.copy-up-readonly");
+  spec.mounts[0].options = {"tmpcopyup"};
+  EXPECT_EQ(all_of<AttachMount>(compiled(spec, job))[0].kind, MountKind::scratch);
+}
+
+// A new file system has nothing below it: "rro" is "ro" there, and the last word of each counts.
+TEST(Compile, RecursiveAttributesOfNewFileSystems) {
+  oci::Spec spec = small_spec();
+  spec.mounts = {{"/t", "tmpfs", "tmpfs", {"rro", "noexec", "rexec", "rnoatime"}},
+                 {"/b", "bind", "/srv", {"rbind", "rro"}}};
+  const auto mounts = all_of<AttachMount>(compiled(spec));
+  EXPECT_EQ(mounts[0].options.attributes.set,
+            std::uint64_t{MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME});
+  EXPECT_NE(mounts[0].options.attributes.clear & MOUNT_ATTR_NOEXEC, 0u);
+  EXPECT_EQ(mounts[0].options.recursive_attributes, MountAttributes{});
+  EXPECT_EQ(mounts[1].options.recursive_attributes.set, std::uint64_t{MOUNT_ATTR_RDONLY});
+}
+
+// Not even under a profile that only complains.
+TEST(Compile, OnlyAMountNamespaceOfItsOwn) {
+  oci::Spec spec = small_spec();
+  spec.linux.namespaces = {{oci::NamespaceType::mount, "/proc/7/ns/mnt"}};
+  EXPECT_EQ(rule_of(compile(spec, inputs())), "namespaces.mount");
+  spec.linux.namespaces = {{oci::NamespaceType::pid, ""}};
+  EXPECT_EQ(rule_of(compile(spec, inputs())), "namespaces.mount");
 }
 
 TEST(Compile, ControlGroupMountsTakeNoData) {

@@ -39,6 +39,28 @@ INSTANTIATE_TEST_SUITE_P(Samples, GoldenPlan,
                          testing::Values("docker20-default", "docker20-tty-limits", "ctr16-default",
                                          "ctr16-tty-limits", "podman43-default"));
 
+// What engines leave out by default: an idmapped bind, a tmpfs that begins with the image's files,
+// recursive attributes, and namespaces of another container.
+TEST(GoldenPlanMounts, Baseline) {
+  Json config = policy::sample_json("docker20-default");
+  const Json map = {{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}};
+  config["linux"]["namespaces"].push_back({{"type", "user"}});
+  config["linux"]["namespaces"].push_back({{"type", "time"}, {"path", "/proc/7/ns/time"}});
+  config["linux"]["uidMappings"] = config["linux"]["gidMappings"] = map;
+  auto& mounts = config["mounts"];
+  mounts.push_back(
+      {{"destination", "/shared"}, {"source", "/srv/shared"}, {"options", {"rbind", "ridmap"}}});
+  mounts.push_back({{"destination", "/var/cache"},
+                    {"type", "tmpfs"},
+                    {"source", "tmpfs"},
+                    {"options", {"tmpcopyup", "rnoexec", "size=64m"}}});
+  compare(
+      "docker20-mounts.baseline",
+      policy::decide(policy::spec_of(config), policy::profile_of(policy::profile_json("baseline")),
+                     policy::good_host(), policy::host_context()),
+      {});
+}
+
 // A privileged container has no plan under baseline: there is nothing to compare but the refusal.
 TEST(GoldenPlanRefused, PrivilegedUnderBaseline) {
   EXPECT_TRUE(decide_sample("docker20-privileged").denied);

@@ -101,8 +101,21 @@ TEST(MountOptions, TheRestIsTheFileSystems) {
   EXPECT_EQ(options.attributes, MountAttributes{});
 }
 
+TEST(MountOptions, IdmapAndCopyUp) {
+  EXPECT_FALSE(options_of({"bind"}).idmap);
+  const MountOptions one = options_of({"rbind", "idmap"});
+  EXPECT_TRUE(one.idmap && !one.idmap_recursive && !one.copy_up);
+  const MountOptions tree = options_of({"ridmap", "rbind", "idmap"});
+  EXPECT_TRUE(tree.idmap && tree.idmap_recursive);
+  const MountOptions filled = options_of({"tmpcopyup", "size=1k"});
+  EXPECT_TRUE(filled.copy_up && !filled.idmap);
+  EXPECT_EQ(filled.data.size(), 1u);
+  // crun's mappings as text are not the specification's.
+  EXPECT_EQ(options_of({"idmap=uids=0-1-10"}).data.size(), 1u);
+}
+
 TEST(MountOptions, WhatIsNotServedIsRefusedByName) {
-  for (const char* option : {"idmap", "ridmap", "tmpcopyup", "remount", "mand", "copy-symlink"}) {
+  for (const char* option : {"remount", "mand", "copy-symlink"}) {
     const auto refused = parse_mount_options({"ro", option}, "/mounts/3");
     ASSERT_FALSE(refused) << option;
     EXPECT_EQ(refused.error().rule, "oci.mount-option");

@@ -72,6 +72,12 @@ std::vector<Step> variations() {
   recursive.options.recursive_attributes.set = 1;
   data.options.data = {{"size", "1"}};
   propagation.options.propagation_recursive = true;
+  AttachMount filled, uid_mapped, gid_mapped, tree_mapped;
+  filled.options.copy_up = true;
+  uid_mapped.idmap = {{{0, 1, 2}}, {}};
+  gid_mapped.idmap = {{}, {{0, 1, 2}}};
+  tree_mapped.idmap = uid_mapped.idmap;
+  tree_mapped.options.idmap_recursive = true;
   LoadSeccomp errno_ret, rule, profile{.from = FilterSource::profile};
   errno_ret.filter.default_errno_ret = 1;
   rule.filter.syscalls = {{.names = {"read"}, .args = {{.index = 1, .value = 2}}}};
@@ -113,6 +119,10 @@ std::vector<Step> variations() {
           propagation,
           dataset,
           notify,
+          filled,
+          uid_mapped,
+          gid_mapped,
+          tree_mapped,
           MakeDevice{},
           MakeDevice{{.minor = 1}},
           MakeDevice{{.file_mode = 0}},

@@ -95,6 +95,52 @@ TEST(Decide, RootInAUserNamespaceOfItsOwn) {
   EXPECT_NE(find_rule(at_host(0), "user.root"), nullptr);
 }
 
+// The namespace of another container counts by the mappings it has; without any it could be the
+// host's.
+TEST(Decide, RootInAUserNamespaceThatIsJoined) {
+  const auto decided = [](const Json& maps) {
+    Json profile = profile_json("restricted");
+    profile["namespaces"]["join"].push_back("user");
+    Json config = job_config();
+    config["process"]["user"] = {{"uid", 0}, {"gid", 0}};
+    config["linux"]["namespaces"].push_back({{"type", "user"}, {"path", "/proc/7/ns/user"}});
+    for (const char* key : {"uidMappings", "gidMappings"}) config["linux"][key] = maps;
+    JobContext context = job_context();
+    context.image->user.clear();
+    return decide(spec_of(config), profile_of(profile), good_host(), context);
+  };
+  const auto away = decided({{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}});
+  EXPECT_FALSE(away.denied) << rules_of(away);
+  EXPECT_NE(find_rule(decided({{{"containerID", 0}, {"hostID", 0}, {"size", 1}}}), "user.root"),
+            nullptr);
+  EXPECT_NE(find_rule(decided(Json::array()), "user.root"), nullptr);
+}
+
+// Who owns files of id 0 through a mapping is root on the source; only who may be root anyway may.
+TEST(Decide, IdmapsGiveRootOnlyToThoseWhoMayBeRoot) {
+  const auto decided = [](const char* root, int first, bool listed = true) {
+    const Json profile = {
+        {"user", {{"root", root}}},
+        {"mounts",
+         {{"rules",
+           {{{"type", "bind"}, {"destination", "/*"}, {"source", "/*"}, {"idmap", listed}}}}}}};
+    const Json map = {{{"containerID", first}, {"hostID", 1000}, {"size", 10}}};
+    const Json config = {{"process", {{"user", {{"uid", 1000}, {"gid", 1000}}}}},
+                         {"mounts",
+                          {{{"destination", "/m"},
+                            {"source", "/srv/a"},
+                            {"options", {"bind", "idmap"}},
+                            {"uidMappings", map},
+                            {"gidMappings", map}}}}};
+    return decide_profile("baseline", profile, config, host_context());
+  };
+  EXPECT_FALSE(decided("always", 0).denied) << rules_of(decided("always", 0));
+  EXPECT_FALSE(decided("never", 1).denied) << rules_of(decided("never", 1));
+  EXPECT_NE(find_rule(decided("never", 0), "mounts.idmap-root"), nullptr);
+  EXPECT_NE(find_rule(decided("in-user-namespace", 0), "mounts.idmap-root"), nullptr);
+  EXPECT_NE(find_rule(decided("always", 1, /*listed=*/false), "mounts.idmap"), nullptr);
+}
+
 TEST(Decide, ResourceCeilingsKeepWhatIsWithin) {
   const Json patch = {{"resources", {{"memory_max", 1000}, {"cpu_max_millis", 500}}}};
   const Json within = {{"linux",

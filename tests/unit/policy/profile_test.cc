@@ -183,6 +183,7 @@ INSTANTIATE_TEST_SUITE_P(
                  "unsafe_write":true})",
                  "P041"},
         LintCase{"/namespaces/required", "[\"pid\"]", "P050"},
+        LintCase{"/namespaces/join", "[\"mount\"]", "P051"},
         LintCase{"/seccomp/deny", "[]", "P060"}, LintCase{"/seccomp/socket_families", "[]", "P061"},
         LintCase{"/seccomp/block_terminal_injection", "false", "P062"},
         LintCase{"/seccomp/block_user_namespaces", "false", "P063"},

@@ -24,6 +24,7 @@ struct Inputs {
   std::vector<DatasetMount> datasets;
   std::optional<oci::Seccomp> profile_filter;  // installed besides the container's own
   bool selinux_enabled = false;
+  std::optional<Scope> scope;  // of systemd's; spec.linux.cgroups_path is then its control group's
   std::map<std::string, std::string> resolved;  // host path as asked -> where it leads
 };
 

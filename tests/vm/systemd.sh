@@ -193,15 +193,15 @@ run_status systemd_runtime run --bundle "$W/bundle" failed
 [ "$STATUS" -ne 0 ] || fail 'a program that is not there ran'
 expect_nothing_left 'the failed create'
 
-# cut VICTIM DELAY FILE: a create of which the CLI, or its helper, is killed so many seconds after FILE is
+# cut_short VICTIM DELAY FILE: a create of which the CLI, or its helper, is killed so many seconds after FILE is
 # there.
-cut() {
+cut_short() {
   local victim=$1 delay=$2 file=$3 caller
   "$RUNTIME" "${arguments[@]}" --systemd-cgroup create --bundle "$W/bundle" cut >/dev/null 2>"$W/cut.err" </dev/null &
   caller=$!
   wait_until 30 eval "[ -e $file ]" || fail "no $file: $(cat "$W/cut.err")"
   sleep "$delay"
-  if [ "$victim" = caller ]; then kill -KILL "$caller"; else pkill -KILL -P "$caller" casemate-system; fi || true
+  if [ "$victim" = caller ]; then kill -KILL "$caller"; else pkill -KILL -P "$caller" casemate-system; fi 2>/dev/null || true
   { wait "$caller" || true; } 2>/dev/null
   end_one cut "the $victim killed $delay s after $file"
 }
@@ -209,11 +209,11 @@ cut() {
 step 'a create whose caller is killed, at some moments, leaves no unit'
 bundle '.linux.cgroupsPath = "system.slice:docker:cut"' sleep 600
 mapfile -t arguments < <(runtime_arguments)
-cut caller 0 "$W/state/*/cut"
-for delay in 0 0.02 0.05 0.1 0.2 0.4 0.8; do cut caller "$delay" "$CGROUPS/system.slice/docker-cut.scope"; done
+cut_short caller 0 "$W/state/*/cut"
+for delay in 0 0.02 0.05 0.1 0.2 0.4 0.8; do cut_short caller "$delay" "$CGROUPS/system.slice/docker-cut.scope"; done
 
 step 'nor does one whose helper is killed'
-for delay in 0 0.02 0.1; do cut helper "$delay" "$CGROUPS/system.slice/docker-cut.scope"; done
+for delay in 0 0.02 0.1; do cut_short helper "$delay" "$CGROUPS/system.slice/docker-cut.scope"; done
 
 step 'both wardens killed: delete ends job and unit'
 systemd_runtime create --bundle "$W/bundle" lonely >/dev/null 2>&1 </dev/null || fail 'create'

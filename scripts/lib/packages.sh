@@ -3,7 +3,7 @@
 
 PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libseccomp-dev libcap-ng-dev libselinux1-dev
   libssl-dev nlohmann-json3-dev libgtest-dev libarchive-dev libsodium-dev libjose-dev
-  libipsec-mb-dev)
+  libipsec-mb-dev libsystemd-dev)
 # mmdebstrap makes the training image, jq writes its JSON.
 PACKAGES_DEMO=(mmdebstrap jq openssl)
 PACKAGES_TEST=(groff-base jose docker.io containerd podman conmon runc crun busybox-static age strace

@@ -7,8 +7,8 @@ VM_SUITE=bookworm
 VM_KERNEL=linux-image-cloud-amd64
 # What the programs link, what the end-to-end tests call, and SELinux' own tools.
 VM_GUEST_PACKAGES=(libselinux1 libseccomp2 libcap-ng0 libsodium23 libarchive13 libssl3 libjose0
-  libipsec-mb1 libstdc++6 jq openssl procps iproute2 busybox-static util-linux kmod bpftool
-  selinux-policy-default policycoreutils selinux-utils)
+  libipsec-mb1 libstdc++6 libsystemd0 jq openssl procps iproute2 busybox-static util-linux kmod bpftool
+  selinux-policy-default policycoreutils selinux-utils systemd dbus)
 VM_IMAGE_SIZE=1536M
 VM_GUEST_FILES=$ROOT/tests/vm/guest
 # Of the kernel's modules: the disks' (in the order of their dependencies), and overlayfs for the
@@ -100,6 +100,7 @@ vm_image() {
   local root=$1
   install -m 0755 "$VM_GUEST_FILES/init" "$root/usr/sbin/vm-init"
   install -m 0755 "$VM_GUEST_FILES/session" "$root/usr/sbin/vm-session"
+  install -m 0644 -t "$root/etc/systemd/system" "$VM_GUEST_FILES/vm-session.service"
   # shellcheck disable=SC2016  # expanded by the inner shell
   unshare --mount bash -ec 'mount --bind "$1" "$1"; mount -t proc proc "$1/proc"
     exec chroot "$1" setfiles -F -e /proc -e /sys -e /dev \

@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kRemovePatience{1000};
+constexpr milliseconds kManagerPatience{2000};
 constexpr int kMakeAttempts = 3;
 constexpr mode_t kMode = 0755;
 
@@ -67,6 +68,21 @@ Result<Cgroup> Cgroup::create(sys::Kernel& kernel, const std::vector<Hierarchy>&
             .with_context("make " + place.hierarchy.mount_point + "/" + place.path));
   }
   return made;
+}
+
+Result<Cgroup> Cgroup::adopt(sys::Kernel& kernel, const std::vector<Hierarchy>& hierarchies,
+                             std::string_view path) {
+  if (hierarchies.size() != 1 || !hierarchies.front().v2) {
+    return unsupported("cgroup.systemd-v1", "a group of systemd's on a host with cgroup v1",
+                       "boot with systemd.unified_cgroup_hierarchy=1, or use the cgroupfs driver");
+  }
+  Cgroup adopted = TRY(prepare(kernel, hierarchies, path));
+  Place& place = adopted.places_.front();
+  place.managed = true;
+  auto opened = adopted.open_leaf(place);
+  if (!opened)
+    return std::unexpected(std::move(opened.error()).with_context("adopt " + place.path));
+  return adopted;
 }
 
 Result<Cgroup> Cgroup::find(sys::Kernel& kernel, const std::vector<Hierarchy>& hierarchies,
@@ -198,10 +214,21 @@ Status Cgroup::remove_place(Place& place) {
   return {};
 }
 
+// Until it is gone, or another one has its name; remove() does what is left to do.
+void Cgroup::await_manager(Place& place) {
+  const auto end = Clock::now() + kManagerPatience;
+  const auto ours = [&] {
+    const auto now = kernel_->fstatat(place.mount.get(), place.path, AT_SYMLINK_NOFOLLOW);
+    return now && now->st_ino == place.inode && now->st_dev == place.device;
+  };
+  while (place.leaf && ours() && Clock::now() < end) std::this_thread::sleep_for(milliseconds(2));
+}
+
 Status Cgroup::remove() {
   const auto end = Clock::now() + kRemovePatience;
   Status first;
   for (Place& place : places_) {
+    if (place.managed) await_manager(place);
     auto pause = std::chrono::microseconds(200);
     auto status = remove_place(place);
     while (!status && (is_errno(status.error(), EBUSY) || is_errno(status.error(), ENOENT)) &&

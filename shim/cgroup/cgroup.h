@@ -15,6 +15,7 @@
 #include "shim/base/json.h"
 #include "shim/base/result.h"
 #include "shim/base/unique_fd.h"
+#include "shim/cgroup/devices.h"
 #include "shim/cgroup/hierarchy.h"
 #include "shim/cgroup/oom.h"
 #include "shim/cgroup/settings.h"
@@ -35,6 +36,10 @@ class Cgroup {
   // `kernel` must outlive the object.
   static Result<Cgroup> create(sys::Kernel& kernel, const std::vector<Hierarchy>& hierarchies,
                                std::string_view cgroups_path);
+  // The group of a unit of systemd's, an absolute path of v2: it has processes, and it is systemd's
+  // to remove once it has none. unsupported "cgroup.systemd-v1" unless v2 is all there is.
+  static Result<Cgroup> adopt(sys::Kernel& kernel, const std::vector<Hierarchy>& hierarchies,
+                              std::string_view path);
   // What create() of the same arguments would have made, as far as it exists: for the clean-up of a
   // create that died after it journalled the path.
   static Result<Cgroup> find(sys::Kernel& kernel, const std::vector<Hierarchy>& hierarchies,
@@ -105,7 +110,8 @@ class Cgroup {
 
   // Removes the leaf and what is below it in every hierarchy. Absent is success. EBUSY (the
   // kernel may still be taking the last process down) is retried for a second; then internal
-  // "cgroup.busy". Parents stay, as with runc: engines own them.
+  // "cgroup.busy". Parents stay, as with runc: engines own them. An adopted one is left to systemd
+  // for two seconds first: who takes it away before systemd has seen it empty leaves a unit behind.
   Status remove();
   // Removes those parents that this create() made, when they are empty. For casemate's own paths.
   void remove_made_parents();
@@ -124,6 +130,7 @@ class Cgroup {
     UniqueFd leaf;     // O_RDONLY|O_DIRECTORY; empty when gone
     std::uint64_t device = 0, inode = 0;
     unsigned made_parents = 0;  // how many of the innermost parents create() made
+    bool managed = false;       // by systemd: adopted
   };
 
   explicit Cgroup(sys::Kernel& kernel) : kernel_(&kernel) {}
@@ -136,6 +143,7 @@ class Cgroup {
   Status inherit_cpuset(const Place& place, const std::string& path);
   Status enable_controllers(const Place& place, const std::vector<std::string>& names);
   Status remove_place(Place& place);
+  void await_manager(Place& place);
 
   const Place* place_of(std::string_view controller) const;
   Status require_present() const;
@@ -152,6 +160,7 @@ class Cgroup {
   Status write_one(const Target& target) const;
   Result<std::string> read_one(const Target& target) const;
   Result<const Place*> devices_place() const;
+  static Attached others_of(const Place& place);
   Result<const Place*> freezer() const;
   Result<bool> is_frozen(const Place& place, bool wholly) const;
   Status set_frozen(const Place& place, bool wanted);

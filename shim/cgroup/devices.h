@@ -49,10 +49,16 @@ std::vector<bpf_insn> device_program(const DevicePolicy& policy);
 Status limit_devices_v1(sys::Kernel& kernel, int leaf, const std::vector<oci::DeviceRule>& rules);
 Result<Json> observe_devices_v1(sys::Kernel& kernel, int leaf,
                                 const std::vector<oci::DeviceRule>& rules);
-// Attaches the new program (BPF_F_ALLOW_MULTI), then detaches those attached before.
-Status limit_devices_v2(sys::Kernel& kernel, int leaf, const std::vector<oci::DeviceRule>& rules);
+// What else is attached to the group: `ours` has none but ours, `shared` also those of systemd,
+// which attaches and replaces its own whenever it likes. The kernel allows what all of them allow.
+enum class Attached { ours, shared };
+// Attaches the new program (BPF_F_ALLOW_MULTI), then detaches those of ours attached before (of a
+// shared group: none).
+Status limit_devices_v2(sys::Kernel& kernel, int leaf, const std::vector<oci::DeviceRule>& rules,
+                        Attached others = Attached::ours);
 // Compares the kernel's tag (a hash of the instructions) of what is attached.
 Result<Json> observe_devices_v2(sys::Kernel& kernel, int leaf,
-                                const std::vector<oci::DeviceRule>& rules);
+                                const std::vector<oci::DeviceRule>& rules,
+                                Attached others = Attached::ours);
 
 }  // namespace casemate::cgroup

@@ -156,9 +156,11 @@ std::vector<bpf_insn> device_program(const DevicePolicy& policy) {
   return out;
 }
 
-Status limit_devices_v2(sys::Kernel& kernel, int leaf, const std::vector<oci::DeviceRule>& rules) {
+Status limit_devices_v2(sys::Kernel& kernel, int leaf, const std::vector<oci::DeviceRule>& rules,
+                        Attached others) {
   const auto program = TRY(load(kernel, rules));
-  const auto before = TRY(attached(kernel, leaf));
+  std::vector<UniqueFd> before;
+  if (others == Attached::ours) before = TRY(attached(kernel, leaf));
   TRY(attach_or_detach(kernel, BPF_PROG_ATTACH, leaf, program.get()));
   for (const UniqueFd& old : before) {
     TRY(attach_or_detach(kernel, BPF_PROG_DETACH, leaf, old.get()));
@@ -167,15 +169,16 @@ Status limit_devices_v2(sys::Kernel& kernel, int leaf, const std::vector<oci::De
 }
 
 Result<Json> observe_devices_v2(sys::Kernel& kernel, int leaf,
-                                const std::vector<oci::DeviceRule>& rules) {
+                                const std::vector<oci::DeviceRule>& rules, Attached others) {
   const auto program = TRY(load(kernel, rules));
   const std::string wanted = TRY(tag(kernel, program.get()));
   Json tags = Json::array();
   for (const UniqueFd& one : TRY(attached(kernel, leaf))) {
     tags.push_back(TRY(tag(kernel, one.get())));
   }
-  const bool same = tags.size() == 1 && tags[0] == wanted;
-  return Json{{"asked", Json::array({wanted})}, {"observed", std::move(tags)}, {"holds", same}};
+  const bool there = std::ranges::find(tags, Json(wanted)) != tags.end();
+  const bool holds = there && (others == Attached::shared || tags.size() == 1);
+  return Json{{"asked", Json::array({wanted})}, {"observed", std::move(tags)}, {"holds", holds}};
 }
 
 }  // namespace casemate::cgroup

@@ -124,8 +124,13 @@ Status Cgroup::limit(const oci::Resources& asked) {
   TRY(write_targets(std::move(wanted)));
   if (asked.devices.empty()) return {};
   const Place* place = TRY(devices_place());
-  return place->hierarchy.v2 ? limit_devices_v2(*kernel_, place->leaf.get(), asked.devices)
-                             : limit_devices_v1(*kernel_, place->leaf.get(), asked.devices);
+  return place->hierarchy.v2
+             ? limit_devices_v2(*kernel_, place->leaf.get(), asked.devices, others_of(*place))
+             : limit_devices_v1(*kernel_, place->leaf.get(), asked.devices);
+}
+
+Attached Cgroup::others_of(const Place& place) {
+  return place.managed ? Attached::shared : Attached::ours;
 }
 
 Result<const Cgroup::Place*> Cgroup::devices_place() const {
@@ -162,9 +167,10 @@ Result<Json> Cgroup::observe(const oci::Resources& asked) const {
   }
   if (asked.devices.empty()) return out;
   const Place* place = TRY(devices_place());
+  const int leaf = place->leaf.get();
   out["devices"] = place->hierarchy.v2
-                       ? TRY(observe_devices_v2(*kernel_, place->leaf.get(), asked.devices))
-                       : TRY(observe_devices_v1(*kernel_, place->leaf.get(), asked.devices));
+                       ? TRY(observe_devices_v2(*kernel_, leaf, asked.devices, others_of(*place)))
+                       : TRY(observe_devices_v1(*kernel_, leaf, asked.devices));
   return out;
 }
 

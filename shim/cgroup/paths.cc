@@ -11,11 +11,6 @@ constexpr const char* kPointer = "/linux/cgroupsPath";
 constexpr std::size_t kMaxPath = 4000;
 constexpr std::size_t kMaxName = 255;
 
-// runc's notation for --systemd-cgroup, for example "system.slice:runc:ID".
-bool is_systemd_form(std::string_view path) {
-  return !path.starts_with('/') && std::ranges::count(path, ':') == 2;
-}
-
 Result<std::string> normalised(std::string_view path) {
   std::string out;
   for (const std::string_view piece : split(path, '/')) {
@@ -34,6 +29,10 @@ Result<std::string> normalised(std::string_view path) {
 
 }  // namespace
 
+bool is_systemd_form(std::string_view path) {
+  return !path.starts_with('/') && std::ranges::count(path, ':') == 2;
+}
+
 std::string parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
@@ -48,8 +47,8 @@ Result<std::string> leaf_path(const Hierarchy& hierarchy, bool v2_alone,
                               std::string_view cgroups_path) {
   if (is_systemd_form(cgroups_path)) {
     return unsupported("cgroup.systemd", "cgroup path \"" + std::string(cgroups_path) + "\"",
-                       "casemate manages control groups itself: configure the engine's cgroupfs "
-                       "driver and leave out --systemd-cgroup",
+                       "this form is systemd's: call the runtime with --systemd-cgroup, or "
+                       "configure the engine's cgroupfs driver",
                        kPointer);
   }
   std::string asked = TRY(normalised(cgroups_path));

@@ -15,6 +15,9 @@ namespace casemate::cgroup {
 Result<std::string> leaf_path(const Hierarchy& hierarchy, bool v2_alone,
                               std::string_view cgroups_path);
 
+// slice:prefix:name, runc's notation for --systemd-cgroup, for example "system.slice:docker:ID".
+bool is_systemd_form(std::string_view path);
+
 // "a/b" of "a/b/c"; empty at the top.
 std::string parent_of(std::string_view path);
 std::string name_of(std::string_view path);

@@ -10,13 +10,15 @@ namespace casemate::cgroup {
 Json Cgroup::to_json() const {
   Json places = Json::array();
   for (const Place& place : places_) {
-    places.push_back({{"mount", place.hierarchy.mount_point},
-                      {"controllers", place.hierarchy.controllers},
-                      {"v2", place.hierarchy.v2},
-                      {"path", place.path},
-                      {"device", place.device},
-                      {"inode", place.inode},
-                      {"madeParents", place.made_parents}});
+    Json saved = {{"mount", place.hierarchy.mount_point},
+                  {"controllers", place.hierarchy.controllers},
+                  {"v2", place.hierarchy.v2},
+                  {"path", place.path},
+                  {"device", place.device},
+                  {"inode", place.inode},
+                  {"madeParents", place.made_parents}};
+    if (place.managed) saved["managed"] = true;
+    places.push_back(std::move(saved));
   }
   return {{"places", std::move(places)}};
 }
@@ -34,6 +36,7 @@ Result<Cgroup> Cgroup::from_json(sys::Kernel& kernel, const Json& saved) {
     place.device = TRY(one.get<std::uint64_t>("device"));
     place.inode = TRY(one.get<std::uint64_t>("inode"));
     place.made_parents = static_cast<unsigned>(TRY(one.get<std::uint64_t>("madeParents")));
+    place.managed = TRY(one.get_or<bool>("managed", false));
     TRY(one.done());
     place.mount = TRY(open_mount_point(kernel, place.hierarchy.mount_point));
     TRY(check_magic(place.mount.get(), place.hierarchy.v2, place.hierarchy.mount_point));

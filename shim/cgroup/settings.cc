@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <optional>
-#include <set>
 
 #include "shim/cgroup/files.h"
 
@@ -48,19 +46,6 @@ bool same_bytes(const Setting& setting, std::string_view observed) {
     return *asked >= kUnlimited - setting.unit && *seen >= kUnlimited - setting.unit;
   }
   return *seen == *asked / setting.unit * setting.unit;
-}
-
-std::optional<std::set<unsigned>> parse_list(std::string_view text) {
-  std::set<unsigned> out;
-  for (const std::string_view piece : split(text, ',')) {
-    if (piece.empty()) continue;
-    const std::size_t dash = piece.find('-');
-    const auto first = number(piece.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : number(piece.substr(dash + 1));
-    if (!first || !last || *first > *last || *last >= kMaxCpu) return std::nullopt;
-    for (auto i = *first; i <= *last; ++i) out.insert(static_cast<unsigned>(i));
-  }
-  return out;
 }
 
 // A table line for the first word that has all the others too; a line that means "no limit" may be
@@ -184,6 +169,19 @@ Result<Settings> unified_settings(const oci::Resources& asked) {
                    .compare = bytes ? Compare::bytes : Compare::text,
                    .unit = bytes ? 4096u : 1u,
                    .pointer = pointer});
+  }
+  return out;
+}
+
+std::optional<std::set<unsigned>> parse_list(std::string_view text) {
+  std::set<unsigned> out;
+  for (const std::string_view piece : split(text, ',')) {
+    if (piece.empty()) continue;
+    const std::size_t dash = piece.find('-');
+    const auto first = number(piece.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : number(piece.substr(dash + 1));
+    if (!first || !last || *first > *last || *last >= kMaxCpu) return std::nullopt;
+    for (auto i = *first; i <= *last; ++i) out.insert(static_cast<unsigned>(i));
   }
   return out;
 }

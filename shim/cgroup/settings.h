@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +50,9 @@ const std::vector<Controller>& controllers();
 Result<Settings> unified_settings(const oci::Resources& asked);
 
 bool holds(const Setting& setting, std::string_view observed);
+
+// "0-3,8" as a set; nothing when it is no such list.
+std::optional<std::set<unsigned>> parse_list(std::string_view text);
 
 // What to write to undo the setting, from the file's text before it; empty when nothing was there.
 // Of a table by device: the line of the setting's first word.

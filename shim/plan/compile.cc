@@ -201,9 +201,9 @@ oci::Resources with_default_devices(oci::Resources resources) {
 
 namespace {
 
-void add_parent_steps(Plan& plan, const oci::Spec& spec) {
-  plan.steps.emplace_back(
-      CreateCgroup{spec.linux.cgroups_path, with_default_devices(spec.linux.resources)});
+void add_parent_steps(Plan& plan, const oci::Spec& spec, const Inputs& inputs) {
+  plan.steps.emplace_back(CreateCgroup{spec.linux.cgroups_path,
+                                       with_default_devices(spec.linux.resources), inputs.scope});
   plan.steps.emplace_back(Namespaces{spec.linux.namespaces});
   if (!spec.linux.uid_mappings.empty() || !spec.linux.gid_mappings.empty())
     plan.steps.emplace_back(IdMaps{spec.linux.uid_mappings, spec.linux.gid_mappings});
@@ -306,7 +306,7 @@ Result<Plan> compile(const oci::Spec& spec, const Inputs& inputs) {
     return bad_input("oci.process", "config.json has no process to run", "add a process",
                      "/process");
   Plan plan;
-  add_parent_steps(plan, spec);
+  add_parent_steps(plan, spec, inputs);
   TRY(add_root_steps(plan, spec, inputs));
   TRY(add_process_steps(plan, spec, inputs));
   add_late_hooks(plan, "poststart", spec.hooks.poststart, inputs);

@@ -84,7 +84,9 @@ void put(Json& json, const char* key, const std::optional<T>& value) {
 }
 
 Json body(const CreateCgroup& s) {
-  return {{"path", s.path}, {"resources", to_json(s.resources)}};
+  Json json = {{"path", s.path}, {"resources", to_json(s.resources)}};
+  if (s.scope) json["scope"] = {{"slice", s.scope->slice}, {"unit", s.scope->unit}};
+  return json;
 }
 Json body(const Namespaces& s) {
   Json all = Json::array();

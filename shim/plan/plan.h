@@ -18,9 +18,14 @@ namespace casemate::plan {
 
 // --- steps of the parent (the command line process, in the host's namespaces)
 
+struct Scope {        // a transient unit of systemd's, systemd.scope(5)
+  std::string slice;  // "system.slice"; "-.slice" is the root
+  std::string unit;   // "docker-ID.scope"
+};
 struct CreateCgroup {  // a leaf in every hierarchy, its limits and its device rules
   std::string path;
   oci::Resources resources;
+  std::optional<Scope> scope = {};  // whose control group `path` then is
 };
 struct Namespaces {  // new ones by clone3(2), the others joined by path
   std::vector<oci::Namespace> all;

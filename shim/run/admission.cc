@@ -10,16 +10,27 @@
 #include "shim/run/job_source.h"
 #include "shim/run/notify.h"
 #include "shim/run/preserved_fds.h"
+#include "shim/systemd/manager.h"
+#include "shim/systemd/scope.h"
 
 namespace casemate::run {
 namespace {
 
 constexpr std::size_t kMaxProfile = 1 << 20;
 
-// The same id may live under several roots; so may its cgroup. One level: each directory costs in
-// every hierarchy.
-std::string default_cgroup(const Settings& settings, const std::string& id) {
-  return "/casemate-" + sha256_hex(settings.root + "\n" + id).substr(0, 32);
+// With --systemd-cgroup the path is a unit's, from here on that of its control group.
+Status name_cgroup(Runtime& runtime, oci::Spec& spec, Admission& admission) {
+  std::string& path = spec.linux.cgroups_path;
+  const std::string own = own_cgroup(runtime.settings, admission.request.id);
+  if (!runtime.settings.systemd_cgroup) {
+    if (path.empty()) path = own;
+    return {};
+  }
+  TRY(systemd::check_host(systemd::is_booted(runtime.kernel), admission.hierarchies));
+  if (path.empty()) path = "::" + own.substr(1);
+  admission.scope = TRY(systemd::parse_scope(path));
+  path = TRY(systemd::control_group(*admission.scope));
+  return {};
 }
 
 Status check_gpu(const policy::JobRequest& job) {
@@ -121,6 +132,7 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
       inputs.datasets.push_back({dataset.id, dataset.target});
   inputs.profile_filter = admission.decision.seccomp;
   inputs.selinux_enabled = host.selinux;
+  inputs.scope = admission.scope;
   inputs.resolved = std::move(context.resolved);
   inputs.notify = admission.decision.notify;
   inputs.listen_fds = admission.request.listen_fds;
@@ -131,6 +143,11 @@ Status decide_and_compile(Runtime& runtime, const oci::Spec& spec, Admission& ad
 }
 
 }  // namespace
+
+// The same id may live under several roots; so may its cgroup.
+std::string own_cgroup(const Settings& settings, const std::string& id) {
+  return "/casemate-" + sha256_hex(settings.root + "\n" + id).substr(0, 32);
+}
 
 Result<LoadedProfile> load_profile(Runtime& runtime, const std::string& name) {
   const auto& folders = runtime.config.paths.profiles;
@@ -158,14 +175,10 @@ Result<Admission> admit(Runtime& runtime, const CreateRequest& request,
                       .paths = apply::HostPaths(runtime.kernel),
                       .hierarchies = std::move(hierarchies)};
   oci::Spec spec = TRY(load_spec(runtime.kernel, request.bundle));
-  if (spec.linux.cgroups_path.empty())
-    spec.linux.cgroups_path = default_cgroup(runtime.settings, request.id);
   if (!spec.process)
     return bad_input("oci.process", "config.json has no process to run", "add a process",
                      "/process");
-  if (runtime.settings.systemd_cgroup)
-    return unsupported("cgroup.systemd", "the systemd cgroup manager is not served by this version",
-                       "use the cgroupfs manager");
+  TRY(name_cgroup(runtime, spec, admission));
   TRY(verify_request(runtime, spec, admission));
   TRY(choose_profile(runtime, admission));
   TRY(open_host_paths(spec, admission.paths));

@@ -41,10 +41,15 @@ struct Admission {
   apply::HostPaths paths;
   std::vector<JoinedNamespace> joined;  // those that the configuration names by path, opened
   std::vector<cgroup::Hierarchy> hierarchies;
+  std::optional<plan::Scope> scope;  // with --systemd-cgroup
 
   // What the receipt says about all this (shim/evidence/receipt.h).
   Json receipt_facts(const Settings& settings) const;
 };
+
+// Absolute, at the top: the control group of a container that names none, and where its helpers'
+// are. One level, since each directory costs in every hierarchy.
+std::string own_cgroup(const Settings& settings, const std::string& id);
 
 // Errors: denied with the rule that forbids it, bad_input, unsupported. Writes no record.
 Result<Admission> admit(Runtime& runtime, const CreateRequest& request,

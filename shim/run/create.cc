@@ -16,6 +16,7 @@
 #include "shim/run/lifecycle.h"
 #include "shim/run/notify.h"
 #include "shim/run/preserved_fds.h"
+#include "shim/run/unit.h"
 #include "shim/warden/harden.h"
 #include "shim/warden/journal.h"
 
@@ -58,7 +59,10 @@ Result<cgroup::Cgroup> make_held_cgroup(Runtime& runtime, const Admission& admis
 Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClient& warden) {
   Staged staged;
   if (!admission.job || admission.job->request.datasets.empty()) return staged;
-  const std::string path = admission.plan.find<plan::CreateCgroup>()->path + "-unseal";
+  // Below a slice all is systemd's; this one is ours.
+  const std::string beside = admission.scope ? own_cgroup(runtime.settings, admission.request.id)
+                                             : admission.plan.find<plan::CreateCgroup>()->path;
+  const std::string path = beside + "-unseal";
   auto cgroup = TRY(make_held_cgroup(runtime, admission, warden, path));
   const auto files = TRY(cgroup.open_for_self(/*and_v2=*/true));
   DatasetPlace place;
@@ -79,12 +83,15 @@ Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClie
   return staged;
 }
 
-Result<cgroup::Cgroup> stage_cgroup(Runtime& runtime, const Admission& admission,
-                                    WardenClient& warden) {
+Result<JobCgroup> stage_cgroup(Runtime& runtime, const Admission& admission, WardenClient& warden) {
   const auto* step = admission.plan.find<plan::CreateCgroup>();
-  auto cgroup = TRY(make_held_cgroup(runtime, admission, warden, step->path));
-  TRY(cgroup.limit(step->resources));
-  return cgroup;
+  JobCgroup job = step->scope
+                      ? TRY(start_scope(runtime, admission))
+                      : JobCgroup{TRY(make_held_cgroup(runtime, admission, warden, step->path))};
+  // A scope needs no intent before: what we leave empty systemd takes away.
+  if (step->scope) TRY(warden.hold_cgroup(job.group.to_json()));
+  TRY(job.group.limit(step->resources));
+  return job;
 }
 
 // Everything that the job may write to and that lives in memory.
@@ -116,21 +123,29 @@ Result<apply::Prepared> stage_mounts(Runtime& runtime, Admission& admission,
   return prepared;
 }
 
+// What there is of a container that may still fail.
+struct Attempt {
+  pid_t pid = -1;
+  UniqueFd terminal;
+  std::optional<systemd::Unit> unit;
+};
+
 warden::StateRecord state_record(const Admission& admission, const WardenClient& warden,
-                                 pid_t pid) {
+                                 const Attempt& attempt) {
   const oci::Spec& spec = admission.decision.spec;
   warden::StateRecord record;
   record.oci_version = spec.oci_version;
   record.id = admission.request.id;
   record.bundle = admission.request.bundle;
   record.created = now_rfc3339();
-  record.pid = pid;
-  record.pid_start_time = warden::process_start_time(pid);
+  record.pid = attempt.pid;
+  record.pid_start_time = warden::process_start_time(attempt.pid);
   record.warden_pid = warden.warden_pid();
   record.twin_pid = warden.twin_pid();
   record.plan_digest = admission.plan_digest;
   for (const auto& [key, value] : spec.annotations) record.annotations[key] = value;
   record.extra = {{"profile", admission.profile.name}, {"laterHooks", later_hooks(admission.plan)}};
+  if (attempt.unit) record.extra["unit"] = systemd::to_json(*attempt.unit);
   return record;
 }
 
@@ -161,10 +176,11 @@ void dismiss(WardenClient warden) {
 // we gave up waiting for its answer, the end of init makes it clean up, and the rest is as in
 // delete.
 void roll_back(Runtime& runtime, const Admission& admission, ContainerDir& directory,
-               WardenClient warden, pid_t init) {
+               WardenClient warden, pid_t init, const std::optional<systemd::Unit>& unit) {
   if (init > 0) ::kill(init, SIGKILL);  // our child, not reaped yet: nobody else has its pid
   dismiss(std::move(warden));
   if (init > 0) reap(init);
+  if (unit) static_cast<void>(manager_of(runtime).stop(*unit));
   if (directory.let_go_of_life_lock()) static_cast<void>(discard(runtime, directory));
   // Hooks may have set something up for an init that existed.
   if (init > 0)
@@ -173,7 +189,7 @@ void roll_back(Runtime& runtime, const Admission& admission, ContainerDir& direc
 }
 
 Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& directory,
-                         WardenClient& warden, pid_t& pid, UniqueFd& terminal) {
+                         WardenClient& warden, Attempt& attempt) {
   TRY(warden.open({.id = admission.request.id,
                    .root = runtime.settings.root,
                    .evidence = runtime.evidence(),
@@ -185,17 +201,18 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   Staged staged = TRY(stage_datasets(runtime, admission, warden));
   const Json datasets = staged.facts;
   TRY(journal.enter(warden::State::staged));
-  auto cgroup = TRY(stage_cgroup(runtime, admission, warden));
+  JobCgroup job = TRY(stage_cgroup(runtime, admission, warden));
+  attempt.unit = job.unit;
   apply::Prepared prepared =
-      TRY(stage_mounts(runtime, admission, directory, cgroup, std::move(staged), warden));
+      TRY(stage_mounts(runtime, admission, directory, job.group, std::move(staged), warden));
   Launched launched =
-      TRY(launch(runtime, admission, std::move(prepared), cgroup, directory, warden, pid));
+      TRY(launch(runtime, admission, std::move(prepared), job, directory, warden, attempt.pid));
   TRY(directory.save_plan(admission.plan_text));
-  TRY(directory.save_state(state_record(admission, warden, launched.pid)));
+  TRY(directory.save_state(state_record(admission, warden, attempt)));
   TRY(audit(runtime, "create.allow", admission.request.id,
             allow_facts(admission, runtime.settings)));
   TRY(warden.commit({{"datasets", datasets}}));
-  terminal = std::move(launched.terminal);
+  attempt.terminal = std::move(launched.terminal);
   return directory.let_go_of_life_lock();
 }
 
@@ -215,11 +232,12 @@ Result<Created> stage_and_launch(Runtime& runtime, Admission& admission, WardenC
     dismiss(std::move(warden));
     return std::unexpected(std::move(directory.error()));
   }
-  pid_t pid = -1;
-  UniqueFd terminal;
-  const Status done = launch_and_commit(runtime, admission, *directory, warden, pid, terminal);
-  if (done) return Created{std::move(*directory), std::move(warden), pid, std::move(terminal)};
-  roll_back(runtime, admission, *directory, std::move(warden), pid);
+  Attempt attempt;
+  const Status done = launch_and_commit(runtime, admission, *directory, warden, attempt);
+  if (done)
+    return Created{std::move(*directory), std::move(warden), attempt.pid,
+                   std::move(attempt.terminal), std::move(attempt.unit)};
+  roll_back(runtime, admission, *directory, std::move(warden), attempt.pid, attempt.unit);
   return std::unexpected(done.error());
 }
 
@@ -253,7 +271,8 @@ Result<Created> create_audited(Runtime& runtime, const CreateRequest& request) {
   if (const Status written = write_pid_file(runtime, request, created.pid); !written) {
     // Whoever finds a pid file finds a container that stands.
     static_cast<void>(runtime.kernel.unlinkat(AT_FDCWD, request.pid_file, 0));
-    roll_back(runtime, *admission, created.directory, std::move(created.warden), created.pid);
+    roll_back(runtime, *admission, created.directory, std::move(created.warden), created.pid,
+              created.unit);
     return std::unexpected(written.error());
   }
   return created;

@@ -162,7 +162,7 @@ Json oci_state(const Admission& admission, std::string_view status, pid_t pid) {
 }
 
 Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
-                        cgroup::Cgroup& cgroup, const warden::ContainerDir& directory,
+                        JobCgroup& job, const warden::ContainerDir& directory,
                         warden::WardenClient& warden, pid_t& pid) {
   sys::Kernel& kernel = runtime.kernel;
   auto joined = TRY(inodes_of(kernel, admission.joined));
@@ -171,8 +171,8 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   auto [sync, init_sync] = TRY(kernel.socketpair(SOCK_SEQPACKET));
   auto [start, init_start] = TRY(kernel.socketpair(SOCK_SEQPACKET));
 
-  const std::vector<UniqueFd> cgroup_files = TRY(cgroup.open_for_self());
-  sys::Child child = TRY(clone_init(kernel, admission.plan, namespaces, cgroup.v2_fd()));
+  const std::vector<UniqueFd> cgroup_files = TRY(job.group.open_for_self());
+  sys::Child child = TRY(clone_init(kernel, admission.plan, namespaces, job.group.v2_fd()));
   if (child.pid == 0) {
     sync.reset();
     start.reset();
@@ -195,9 +195,10 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   init_sync.reset();
   init_start.reset();
   TRY(warden.hold_init(child.pid, child.pidfd.get(), start.get()));
+  job.keeper.reset();
   Launched launched{child.pid, std::move(child.pidfd), std::move(sync), {}};
   console.socket.reset();
-  TRY(build_and_read_back(runtime, admission, cgroup, warden, launched, std::move(init)));
+  TRY(build_and_read_back(runtime, admission, job.group, warden, launched, std::move(init)));
   if (console.own) launched.terminal = TRY(receive_terminal(kernel, console));
   return launched;
 }

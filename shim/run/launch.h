@@ -5,6 +5,7 @@
 #include "shim/apply/init_context.h"
 #include "shim/cgroup/cgroup.h"
 #include "shim/run/admission.h"
+#include "shim/run/unit.h"
 #include "shim/warden/container_dir.h"
 #include "shim/warden/protocol.h"
 
@@ -18,9 +19,10 @@ struct Launched {
 };
 
 // The warden holds init from the moment it exists. On error init is dead or dying; the caller drops
-// the warden, who cleans up. `pid` is set as soon as there is an init to be reaped.
+// the warden, who cleans up. `pid` is set as soon as there is an init to be reaped. `job`'s keeper
+// goes when init is in its place.
 Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
-                        cgroup::Cgroup& cgroup, const warden::ContainerDir& directory,
+                        JobCgroup& job, const warden::ContainerDir& directory,
                         warden::WardenClient& warden, pid_t& pid);
 
 // The OCI state (runtime-spec "State") that hooks read.

@@ -12,6 +12,7 @@
 #include "shim/run/container.h"
 #include "shim/run/late_hooks.h"
 #include "shim/run/notify.h"
+#include "shim/run/unit.h"
 #include "shim/warden/container_dir.h"
 #include "shim/warden/journal.h"
 #include "shim/warden/protocol.h"
@@ -89,8 +90,8 @@ Status await_end(Runtime& runtime, ContainerDir& directory) {
   return wiped;
 }
 
-Status run_stored_hooks(Runtime& runtime, ContainerDir& directory, std::string_view phase) {
-  const warden::StateRecord record = TRY(directory.load_state());
+Status run_stored_hooks(Runtime& runtime, ContainerDir& directory,
+                        const warden::StateRecord& record, std::string_view phase) {
   const Json phases = record.extra.value("laterHooks", Json::array());
   if (std::find(phases.begin(), phases.end(), phase) == phases.end()) return {};
   run_late_hooks(runtime, phase, TRY(parse_json(TRY(directory.load_plan()))),
@@ -102,7 +103,7 @@ Status run_stored_hooks(Runtime& runtime, ContainerDir& directory, std::string_v
 
 Status start(Runtime& runtime, ContainerDir& directory, WardenClient& warden) {
   TRY(warden.start(kStartDeadline));
-  return run_stored_hooks(runtime, directory, "poststart");
+  return run_stored_hooks(runtime, directory, TRY(directory.load_state()), "poststart");
 }
 
 // Listens first: what the container says at once must not be lost.
@@ -136,8 +137,10 @@ Status settle(Runtime& runtime, ContainerDir& directory, const std::function<Sta
   return remove_wiped(runtime, directory, [&]() -> Status {
     TRY(look());
     // One without a state was never made: its create has said so and run the hooks.
-    static_cast<void>(run_stored_hooks(runtime, directory, "poststop"));
-    return {};
+    const auto record = directory.load_state();
+    if (!record) return {};
+    static_cast<void>(run_stored_hooks(runtime, directory, *record, "poststop"));
+    return end_unit(runtime, *record);
   });
 }
 

@@ -11,6 +11,7 @@
 #include "shim/run/container.h"
 #include "shim/run/host_facts.h"
 #include "shim/run/limit_request.h"
+#include "shim/run/unit.h"
 #include "shim/warden/protocol.h"
 
 namespace casemate::run {
@@ -26,6 +27,7 @@ struct Change {
   oci::Resources after;
   policy::Decision decision;
   std::string profile, profile_digest;
+  std::optional<systemd::Unit> unit;
 };
 
 Result<Json*> stored_resources(Json& plan) {
@@ -49,6 +51,7 @@ Status decide(Runtime& runtime, warden::ContainerDir& directory, const oci::Reso
               Change& change) {
   const warden::StateRecord record = TRY(directory.load_state());
   change.profile = record.extra.value("profile", "");
+  change.unit = TRY(unit_of(record));
   const LoadedProfile loaded = TRY(load_profile(runtime, change.profile));
   change.profile_digest = loaded.digest;
   const auto host =
@@ -95,9 +98,15 @@ Status carry_out(Runtime& runtime, warden::ContainerDir& directory, const std::s
   change.new_text = dump(change.plan);
   auto group = TRY(cgroup_of(runtime, directory));
   TRY(audit(runtime, "update", id, facts_of(runtime, change, old_limits)));
-  const auto undo = TRY(group.change(limits_to_write(change.before, asked, change.after)));
-  const Status saved = save_and_tell(runtime, directory, change);
+  const oci::Resources written = limits_to_write(change.before, asked, change.after);
+  const oci::Resources now = TRY(plan::changeable_resources(*change.stored));
+  const LimitChange limits{.before = change.before, .written = written, .now = now};
+  const auto undo = TRY(group.change(written));
+  Status saved = change.unit ? tell_unit(runtime, *change.unit, group, limits) : Status();
+  const bool told = saved && change.unit;
+  if (saved) saved = save_and_tell(runtime, directory, change);
   if (saved) return {};
+  if (told) static_cast<void>(untell_unit(runtime, *change.unit, limits));
   const Status back = group.undo(undo);
   const Status again = save(directory, change.old_text);
   Error error = saved.error();

@@ -6,7 +6,6 @@
 #include "shim/base/clock.h"
 #include "shim/sys/frame.h"
 #include "shim/sys/real_kernel.h"
-#include "shim/sys/spawn.h"
 
 namespace casemate::sys {
 namespace {
@@ -156,6 +155,23 @@ Result<HelperMessage> call_helper(const std::string& program, const Json& reques
     return internal("helper.exit",
                     program + " replied and then ended with " + std::to_string(status));
   return reply;
+}
+
+Result<HeldHelper> HeldHelper::start(const std::string& program, const Json& request,
+                                     std::chrono::milliseconds deadline) {
+  const Deadline latest = monotonic_ns() + std::chrono::nanoseconds(deadline).count();
+  RealKernel kernel;
+  auto [ours, theirs] = TRY(kernel.socketpair(SOCK_SEQPACKET));
+  ChildProcess child = TRY(ChildProcess::start(program, theirs.get()));
+  theirs.reset();
+  const Status sent = send_frame(ours.get(), dump(request), {}, latest);
+  if (!sent && !is_gone(sent.error())) return std::unexpected(sent.error());
+  auto frame = receive_frame(ours.get(), child.pidfd(), latest);
+  if (!frame) return std::unexpected(std::move(frame.error()).with_context(program));
+  if (auto given = TRY(handed_over(*frame)))
+    return HeldHelper(std::move(child), std::move(ours), std::move(given->body));
+  TRY(open_reply(std::move(*frame)));
+  return std::unexpected(malformed_reply());
 }
 
 Json error_to_json(const Error& error) {

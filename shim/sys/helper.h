@@ -14,6 +14,7 @@
 #include "shim/base/json.h"
 #include "shim/base/result.h"
 #include "shim/base/unique_fd.h"
+#include "shim/sys/spawn.h"
 
 namespace casemate::sys {
 
@@ -54,6 +55,22 @@ struct HelperOptions {
 // sense.
 Result<HelperMessage> call_helper(const std::string& program, const Json& request,
                                   std::span<const int> fds, const HelperOptions& options);
+
+// A helper that gives one thing and then stays until this object goes: its process is killed then.
+class HeldHelper {
+ public:
+  // As call_helper(), for a helper that hands its one thing over without descriptors.
+  static Result<HeldHelper> start(const std::string& program, const Json& request,
+                                  std::chrono::milliseconds deadline);
+  const Json& given() const { return given_; }
+
+ private:
+  HeldHelper(ChildProcess child, UniqueFd socket, Json given)
+      : child_(std::move(child)), socket_(std::move(socket)), given_(std::move(given)) {}
+  ChildProcess child_;
+  UniqueFd socket_;
+  Json given_;
+};
 
 // {"class","rule","what","hint","pointer","errno"}; texts are cut at 4096 bytes and made printable.
 Json error_to_json(const Error& error);

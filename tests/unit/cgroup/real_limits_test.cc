@@ -128,6 +128,20 @@ TEST_F(RealCgroup, DeviceProgramInTheKernel) {
   seen = observe_devices_v2(kernel_, group.v2_fd(), {{.allow = true}});
   EXPECT_EQ(seen.value().at("holds"), false);
 
+  // Of a group that systemd looks after, too: neither takes the other's program away.
+  ASSERT_TRUE(limit_devices_v2(kernel_, group.v2_fd(), rules));
+  const std::vector<oci::DeviceRule> theirs = {{.allow = false},
+                                               {.allow = true, .type = 'c', .major = 1}};
+  ASSERT_TRUE(limit_devices_v2(kernel_, group.v2_fd(), theirs, Attached::shared));
+  seen = observe_devices_v2(kernel_, group.v2_fd(), rules, Attached::shared);
+  ASSERT_TRUE(seen) << seen.error().message();
+  EXPECT_EQ(seen->at("observed").size(), 2u);
+  EXPECT_EQ(seen->at("holds"), true);
+  seen = observe_devices_v2(kernel_, group.v2_fd(), {{.allow = true}}, Attached::shared);
+  EXPECT_EQ(seen.value().at("holds"), false);
+  seen = observe_devices_v2(kernel_, group.v2_fd(), rules);
+  EXPECT_EQ(seen.value().at("holds"), false) << "what is ours alone has one program";
+
   const std::string node = "/tmp/casemate-devices-" + std::to_string(::getpid());
   int status = 0;
   const pid_t child = fork_child([&] {

@@ -292,6 +292,30 @@ TEST_F(HelperTest, WhatIsNotTakenOverIsAnError) {
   EXPECT_EQ(times, 2);
 }
 
+// One that stays: its process lives as long as the object, and not a moment longer.
+TEST_F(HelperTest, HeldItGivesOneThingAndStays) {
+  {
+    auto held = HeldHelper::start(program("give-twice"), {{"a", 1}}, kLong);
+    ASSERT_TRUE(held) << held.error().message();
+    EXPECT_EQ(held->given(), Json({{"a", 1}}));
+    const auto moved = std::move(*held);
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), 0) << "it lives";
+    EXPECT_EQ(moved.given(), Json({{"a", 1}}));
+  }
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD) << "it is gone and reaped";
+}
+
+TEST_F(HelperTest, HeldItCanRefuseDieAndHang) {
+  const auto held = [&](const char* what, milliseconds deadline) {
+    return rule_of(HeldHelper::start(program(what), {}, deadline));
+  };
+  EXPECT_EQ(held("refuse", kLong), "test.refused");
+  EXPECT_EQ(held("die", kLong), "helper.died");
+  EXPECT_EQ(held("echo", kLong), "helper.reply") << "a reply and nothing given";
+  EXPECT_EQ(held("hang", milliseconds(200)), "helper.deadline");
+}
+
 TEST_F(HelperTest, AControlGroupThatTakesNobodyIsAnError) {
   const UniqueFd unwritable(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const auto refused =

@@ -1,0 +1,55 @@
+#include "shim/systemd/helper/answer.h"
+
+#include "shim/systemd/helper/bus.h"
+
+namespace casemate::sdbus {
+namespace {
+
+Status start(Systemd& systemd, const std::string& unit, const Json& properties,
+             const sys::HandOver& hand_over) {
+  TRY(systemd.start_transient(unit, properties));
+  const Json started = {{"controlGroup", TRY(systemd.control_group(unit))},
+                        {"invocation", TRY(systemd.invocation(unit))}};
+  return hand_over(started, {});
+}
+
+Status set(Systemd& systemd, const std::string& unit, const std::string& invocation,
+           const Json& properties) {
+  if (TRY(systemd.invocation(unit)) == invocation) return systemd.set_properties(unit, properties);
+  return internal("systemd.gone", "the container's unit " + unit + " is gone",
+                  "somebody else ended it; delete the container");
+}
+
+Status stop(Systemd& systemd, const std::string& unit, const std::string& invocation) {
+  if (TRY(systemd.invocation(unit)) != invocation) return {};
+  TRY(systemd.stop(unit));
+  return systemd.reset_failed(unit);
+}
+
+}  // namespace
+
+Result<sys::HelperMessage> answer(const sys::HelperMessage& request,
+                                  const sys::HandOver& hand_over) {
+  auto object = TRY(JsonObject::of(request.body));
+  const auto op = TRY(object.get<std::string>("op"));
+  const auto unit = TRY(object.get<std::string>("unit"));
+  const auto invocation = TRY(object.get_or<std::string>("invocation", ""));
+  const Json* properties = object.take("properties");
+  const Json none = Json::array();
+  if (properties == nullptr) properties = &none;
+  TRY(object.done());
+  const auto systemd = TRY(Systemd::connect());
+  Status done;
+  if (op == "start")
+    done = start(*systemd, unit, *properties, hand_over);
+  else if (op == "set")
+    done = set(*systemd, unit, invocation, *properties);
+  else if (op == "stop")
+    done = stop(*systemd, unit, invocation);
+  else
+    return bad_input("systemd.request", "no such operation: " + op);
+  if (!done) return std::unexpected(done.error());
+  return sys::HelperMessage{};
+}
+
+}  // namespace casemate::sdbus

@@ -1,0 +1,56 @@
+#include "shim/systemd/manager.h"
+
+#include <gtest/gtest.h>
+
+namespace casemate::systemd {
+namespace {
+
+const cgroup::Hierarchy kV2 = {
+    .mount_point = "/sys/fs/cgroup", .controllers = {}, .v2 = true, .root = "/"};
+const cgroup::Hierarchy kMemory = {
+    .mount_point = "/sys/fs/cgroup/memory", .controllers = {"memory"}, .v2 = false, .root = "/"};
+
+std::string refusal(bool booted, const std::vector<cgroup::Hierarchy>& hierarchies) {
+  const Status checked = check_host(booted, hierarchies);
+  return checked ? "" : checked.error().rule;
+}
+
+TEST(CheckHost, SystemdIsPidOneAndCgroupV2IsAllThereIs) {
+  EXPECT_EQ(refusal(true, {kV2}), "");
+  EXPECT_EQ(refusal(false, {kV2}), "cgroup.systemd-absent");
+  EXPECT_EQ(refusal(true, {kMemory}), "cgroup.systemd-v1");
+  EXPECT_EQ(refusal(true, {kMemory, kV2}), "cgroup.systemd-v1") << "hybrid";
+  EXPECT_EQ(refusal(true, {}), "cgroup.systemd-v1");
+}
+
+TEST(CheckHost, TheRefusalNamesTheOtherDriver) {
+  for (const bool booted : {false, true}) {
+    const Status checked = check_host(booted, {kMemory});
+    ASSERT_FALSE(checked);
+    EXPECT_NE(checked.error().message().find("cgroupfs"), std::string::npos);
+  }
+}
+
+TEST(Unit, GoesThroughTheStateFile) {
+  const Unit unit{.name = "docker-x.scope", .invocation = "00ff"};
+  const auto back = unit_from_json(to_json(unit));
+  ASSERT_TRUE(back);
+  ASSERT_TRUE(*back);
+  EXPECT_EQ((*back)->name, unit.name);
+  EXPECT_EQ((*back)->invocation, unit.invocation);
+  const auto none = unit_from_json(Json());
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
+  EXPECT_FALSE(unit_from_json({{"name", "x.scope"}}));
+  EXPECT_FALSE(unit_from_json("x.scope"));
+}
+
+// Where there is no systemd the helper says so; where there is one, it knows no such unit.
+TEST(Manager, AnotherInvocationIsNeverStopped) {
+  const Manager manager(CASEMATE_BINARY_DIR "/bin/casemate-systemd");
+  const Status stopped = manager.stop({.name = "casemate-no-such-unit.scope", .invocation = "00"});
+  EXPECT_EQ(stopped ? "systemd.connect" : stopped.error().rule, "systemd.connect");
+}
+
+}  // namespace
+}  // namespace casemate::systemd

@@ -16,8 +16,8 @@
 //   on "control" in the container's directory, for uid 0 only:
 //    | start | status | kill {signal} | wait {for} | updated {plan, profile, tainted} |
 //
-// A hold is acknowledged only when the twin has it too, so from then on either of the two can end
-// the job and wipe.
+// A hold is acknowledged only when the twin has it too and it stands in holds.json: from then on
+// either of the two can end the job and wipe, and whoever finds both dead knows what was held.
 #pragma once
 
 #include <sys/types.h>

@@ -77,14 +77,29 @@ Result<Warden::Ready> Warden::sleep() const {
   return ready;
 }
 
+// Everything that is queued is taken before holds.json is written, once for all of it.
 bool Warden::serve_cli() {
-  auto packet = receive(kernel_, cli_.get(), milliseconds(0));
-  if (!packet && packet.error().rule == "warden.gone") return false;
-  auto reply = packet ? take_from_cli(std::move(*packet))
-                      : Result<Json>(std::unexpected(std::move(packet.error())));
-  if (twin_lost_) return false;
-  const bool told =
-      send(kernel_, cli_.get(), reply ? *reply : error_reply(reply.error()), {}).has_value();
+  std::vector<Json> replies;
+  while (!committed_) {
+    auto packet = receive(kernel_, cli_.get(), milliseconds(0));
+    if (!packet && packet.error().rule == "warden.gone") return false;
+    if (!packet && packet.error().rule == "warden.timeout") break;
+    auto reply = packet ? take_from_cli(std::move(*packet))
+                        : Result<Json>(std::unexpected(std::move(packet.error())));
+    if (twin_lost_) return false;
+    replies.push_back(reply ? std::move(*reply) : error_reply(reply.error()));
+  }
+  return answer_cli(std::move(replies));
+}
+
+// What is acknowledged stands in holds.json: should both of us be killed, reconcile() knows of it.
+bool Warden::answer_cli(std::vector<Json> replies) {
+  const Status saved = unsaved_ ? save() : Status();
+  bool told = true;
+  for (Json& reply : replies) {
+    if (!saved && reply.contains("ok")) reply = error_reply(saved.error());
+    told = told && send(kernel_, cli_.get(), reply, {}).has_value();
+  }
   if (committed_) {
     clients_.push_back({.socket = std::move(cli_), .waits_for = std::nullopt});
     ::malloc_trim(0);
@@ -110,11 +125,9 @@ Result<Json> Warden::take_from_cli(Packet packet) {
   // The start socket stays with one: when the warden dies, an init that waits sees the end.
   if (message.op == Message::Op::hold && message.hold.what == "init" && fds.size() > 1)
     fds.resize(1);
-  const bool grouped = message.hold.what == "cgroup" || message.hold.what == "cgroup-intent" ||
-                       message.hold.what == "init";
   TRY(holdings_.take(std::move(message), std::move(packet.fds)));
+  unsaved_ = true;
   TRY(hand_over(packet.body, fds));
-  if (grouped) TRY(holdings_.save());
   return ok_reply();
 }
 
@@ -122,8 +135,8 @@ Result<Json> Warden::open(Message message, const Json& body, std::vector<UniqueF
   TRY(check_evidence(kernel_, message.open.evidence));
   const std::vector<int> numbers = borrowed(fds);
   TRY(holdings_.take(std::move(message), std::move(fds)));
+  unsaved_ = true;
   TRY(hand_over(body, numbers));
-  TRY(holdings_.save());
   Json reply = ok_reply();
   reply["twin"] = twin_.pid();
   return reply;
@@ -137,7 +150,7 @@ Status Warden::commit(Json facts) {
   facts["times"]["created"] = now_rfc3339();
   holdings_.merge_facts(facts);
   TRY(hand_over({{"op", "commit"}, {"facts", facts}}, {}));
-  TRY(holdings_.save());
+  TRY(save());
   listener_ = TRY(listen_control(holdings_.dir().fd()));
   state_ = State::created;
   committed_ = true;
@@ -157,7 +170,13 @@ Status Warden::record_time(const char* name) {
 Status Warden::merge_everywhere(const Json& facts) {
   holdings_.merge_facts(facts);
   TRY(hand_over({{"op", "facts"}, {"facts", facts}}, {}));
-  return holdings_.save();
+  return save();
+}
+
+Status Warden::save() {
+  TRY(holdings_.save());
+  unsaved_ = false;
+  return {};
 }
 
 Status Warden::end() {

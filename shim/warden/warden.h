@@ -38,6 +38,7 @@ class Warden {
 
   // The CLI's messages before commit. False: the CLI is gone, or the twin.
   bool serve_cli();
+  bool answer_cli(std::vector<Json> replies);
   Result<Json> take_from_cli(Packet packet);
   Result<Json> open(Message message, const Json& body, std::vector<UniqueFd> fds);
   Status commit(Json facts);
@@ -52,6 +53,7 @@ class Warden {
   void drop_closed();
   void tell_waiters();
 
+  Status save();
   Status record_time(const char* name);
   Status merge_everywhere(const Json& facts);  // here, in the twin and in holds.json
   Status end();
@@ -67,6 +69,7 @@ class Warden {
   bool committed_ = false;
   bool twin_lost_ = false;
   bool starting_ = false;
+  bool unsaved_ = false;  // something was taken that holds.json does not say yet
 };
 
 }  // namespace casemate::warden

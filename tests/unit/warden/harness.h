@@ -191,6 +191,13 @@ class WardenTest : public ::testing::Test {
     ASSERT_TRUE(committed) << committed.error().message();
     leave();
   }
+  // Stopped first, so that neither can act on the other's death.
+  void kill_both() {
+    for (const int signal : {SIGSTOP, SIGKILL})
+      for (const pid_t pid : {twin_, warden_}) ASSERT_EQ(::kill(pid, signal), 0);
+    ::waitpid(warden_, nullptr, 0);
+    warden_ = 0;
+  }
   ContainerDir reopen() {
     auto dir = ContainerDir::open(kernel_, state_path(), "/run/test", "c1");
     EXPECT_TRUE(dir) << dir.error().message();

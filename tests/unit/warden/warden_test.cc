@@ -1,5 +1,6 @@
 #include "shim/warden/warden.h"
 
+#include "shim/warden/holdings.h"
 #include "tests/unit/warden/harness.h"
 
 namespace casemate::warden {
@@ -7,6 +8,7 @@ namespace {
 
 using testing::DummyInit;
 using testing::kPatience;
+using testing::Secret;
 using testing::WardenTest;
 
 TEST_F(WardenTest, ALifeFromCreateToReceipt) {
@@ -86,13 +88,7 @@ TEST_F(WardenTest, TheWardenEndsTheJobWhenTheTwinIsKilled) {
 
 TEST_F(WardenTest, BothKilledIsReconciledWithoutAClaimToHaveWiped) {
   create();
-  // Stopped first, so that neither can act on the other's death.
-  ASSERT_EQ(::kill(twin_, SIGSTOP), 0);
-  ASSERT_EQ(::kill(warden_, SIGSTOP), 0);
-  ASSERT_EQ(::kill(twin_, SIGKILL), 0);
-  ASSERT_EQ(::kill(warden_, SIGKILL), 0);
-  ::waitpid(warden_, nullptr, 0);
-  warden_ = 0;
+  kill_both();
   ASSERT_EQ(::kill(init_.pid, 0), 0);
   expect_wiped();
   EXPECT_NE(init_.reap(), -1);
@@ -100,6 +96,31 @@ TEST_F(WardenTest, BothKilledIsReconciledWithoutAClaimToHaveWiped) {
   EXPECT_EQ(receipt.at("warden"), "lost");
   EXPECT_EQ(receipt.at("twin"), "lost");
   EXPECT_TRUE(receipt.at("wiped").is_null());
+}
+
+TEST_F(WardenTest, BothKilledWhileADatasetIsDecryptedClaimNothing) {
+  open();
+  hold_mount();
+  kill_both();
+  leave();
+  expect_wiped();
+  EXPECT_TRUE(only_receipt().at("wiped").is_null());
+}
+
+TEST_F(WardenTest, WhatIsAcknowledgedIsOnFileHoweverManyCameAtOnce) {
+  open();
+  const Secret other = Secret::make(kernel_);
+  ASSERT_TRUE(client_->hold_mount("dataset:digits", secret_.mount.get()));
+  ASSERT_TRUE(client_->intend_cgroup("/casemate-warden-test-none"));
+  ASSERT_TRUE(client_->hold_mount("tmpfs:/tmp", other.mount.get()));
+  ASSERT_TRUE(client_->acknowledged());
+  const auto holdings = load_holdings(kernel_, dir_->fd(), "c1");
+  ASSERT_TRUE(holdings) << holdings.error().message();
+  EXPECT_EQ(holdings->lost_mounts, (std::vector<std::string>{"dataset:digits", "tmpfs:/tmp"}));
+  EXPECT_EQ(holdings->intended_cgroups.size(), 1u);
+  leave();
+  expect_rolled_back();
+  EXPECT_EQ(secret_.bytes_left() + other.bytes_left(), 0u);
 }
 
 TEST_F(WardenTest, AReconcileLeavesALivingContainerAlone) {

@@ -29,8 +29,8 @@ struct Inputs {
   std::vector<DatasetMount> datasets;
   std::optional<oci::Seccomp> profile_filter;  // installed besides the container's own
   bool selinux_enabled = false;
-  bool notify = false;  // a socket for sd_notify(3), and its name in the environment
-  int listen_fds = 0;   // descriptors for sd_listen_fds(3), from 3 on
+  bool notify = false;         // a socket for sd_notify(3), and its name in the environment
+  int listen_fds = 0;          // descriptors for sd_listen_fds(3), from 3 on
   std::optional<Scope> scope;  // of systemd's; spec.linux.cgroups_path is then its control group's
   std::map<std::string, std::string> resolved;  // host path as asked -> where it leads
 };

@@ -13,9 +13,10 @@ std::vector<int> preserved_fds(int count) {
 Status check_preserved_open(int count) {
   for (const int fd : preserved_fds(count))
     if (::fcntl(fd, F_GETFD) < 0)
-      return bad_input("process.preserve-fds",
-                       "descriptor " + std::to_string(fd) + " of --preserve-fds or LISTEN_FDS is not open",
-                       "pass as many descriptors as they say");
+      return bad_input(
+          "process.preserve-fds",
+          "descriptor " + std::to_string(fd) + " of --preserve-fds or LISTEN_FDS is not open",
+          "pass as many descriptors as they say");
   return {};
 }
 

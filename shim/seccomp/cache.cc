@@ -55,7 +55,8 @@ void add_rule(Canonical& out, const oci::SeccompRule& rule) {
   }
 }
 
-// libseccomp and the code that calls it are parts of this program: another build of it compiles anew.
+// libseccomp and the code that calls it are parts of this program: another build of it compiles
+// anew.
 void add_compiler(Canonical& out) {
   struct stat file{};
   if (::stat("/proc/self/exe", &file) != 0) return;

@@ -197,7 +197,9 @@ Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& rea
   if (!holdings.opened()) return {};
   Problems problems;
   end_job(kernel, holdings, problems);
-  const WipeSum sum = wipe_all(kernel, holdings, problems);
+  const bool ended = problems.text().empty();
+  WipeSum sum = wipe_all(kernel, holdings, problems);
+  sum.complete = sum.complete && ended;
   remove_cgroups(kernel, holdings, problems);
   Json facts = {{"reason", reason}, {"wiped", wiped_json(sum)}, {"root", holdings.facts["root"]}};
   if (!problems.text().empty()) facts["problem"] = problems.text();
@@ -208,7 +210,8 @@ Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& rea
   } else {
     problems.note(std::unexpected(std::move(audit.error())));
   }
-  problems.note(holdings.dir().remove());
+  // Should something of the job live on, delete --force finds in the directory what to end.
+  if (ended) problems.note(holdings.dir().remove());
   if (problems.text().empty()) return {};
   return internal("warden.rollback", problems.text());
 }

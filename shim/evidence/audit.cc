@@ -43,6 +43,22 @@ LastLine last_line(std::string_view tail) {
   return {tail.substr(begin, end - begin), tail.substr(end + 1)};
 }
 
+std::optional<AuditHead> read_head(int fd) {
+  std::string text(kHeadSize, '\0');
+  const ssize_t got = ::pread(fd, text.data(), text.size(), 0);
+  if (got != static_cast<ssize_t>(text.size())) return std::nullopt;
+  return parse_head(text);
+}
+
+// A head that is behind is of a writer that was killed between its two writes.
+bool contradicts(const AuditHead& mark, const AuditHead& last) {
+  return mark.seq > last.seq || (mark.seq == last.seq && mark.hash != last.hash);
+}
+
+Json head_json(const AuditHead& head) {
+  return {{"seq", head.seq}, {"hash", head.hash}};
+}
+
 Result<std::string> boot_id(sys::Kernel& kernel) {
   auto text = TRY(fs::read_file(kernel, "/proc/sys/kernel/random/boot_id", 64));
   while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -91,11 +107,16 @@ Result<AuditHead> AuditLog::append_locked(std::string_view event, std::string_vi
     return internal("audit.broken", "the audit log ends in an overlong line",
                     "run casectl audit verify; move the log aside to begin a new one");
   }
-  if (!last.torn.empty()) {
-    if (::ftruncate(log_.get(), size - static_cast<off_t>(last.torn.size())) != 0)
-      return sys_error("cut a torn line off the audit log");
-    head = TRY(write_record(head, "audit.repaired", "", {{"bytesCutOff", last.torn.size()}}));
+  if (!last.torn.empty() &&
+      ::ftruncate(log_.get(), size - static_cast<off_t>(last.torn.size())) != 0)
+    return sys_error("cut a torn line off the audit log");
+  // Told before the head is written anew: nobody could see it afterwards.
+  if (const auto mark = read_head(head_.get()); mark && contradicts(*mark, head)) {
+    const Json both = {{"log", head_json(head)}, {"head", head_json(*mark)}};
+    head = TRY(write_record(head, kTruncated, "", both));
   }
+  if (!last.torn.empty())
+    head = TRY(write_record(head, "audit.repaired", "", {{"bytesCutOff", last.torn.size()}}));
   return write_record(head, event, container, facts);
 }
 

@@ -18,7 +18,8 @@
 namespace casemate::evidence {
 
 // Events in use: create.allow, create.deny, create.rollback, start, container.end, receipt.written,
-// audit.repaired (a torn last line was cut off; written by append itself).
+// audit.repaired (a torn last line was cut off) and audit.truncated (the head knew more than the
+// log), both written by append itself.
 struct AuditHead {
   std::uint64_t seq = 0;  // 0: an empty log
   std::string hash = std::string(64, '0');
@@ -53,7 +54,7 @@ struct AuditVerdict {
   AuditHead head;             // of the last intact one
   // "" when intact, else "audit.torn" (last line not complete), "audit.syntax", "audit.canonical",
   // "audit.hash" (edited), "audit.chain" (prev does not match), "audit.sequence" (missing or
-  // reordered), "audit.truncated" (the head file knows more).
+  // reordered), "audit.truncated" (the head file knows more, or a record says it did).
   std::string rule;
   std::uint64_t line = 0;  // of the first problem, from 1
   std::string problem;

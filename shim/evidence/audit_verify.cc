@@ -24,6 +24,7 @@ class Verifier {
                                            ", found " + std::to_string(record->head.seq));
     if (record->prev != verdict_.head.hash)
       return problem("audit.chain", "the record does not follow the one before it");
+    if (record->event == kTruncated && gap_ == 0) gap_ = record->head.seq;
     verdict_.head = record->head;
     ++verdict_.records;
     if (mark_ && mark_->seq == verdict_.head.seq && mark_->hash != verdict_.head.hash)
@@ -34,8 +35,15 @@ class Verifier {
   void expect(std::optional<AuditHead> mark) { mark_ = std::move(mark); }
   void finish() {
     if (verdict_.intact() && mark_ && mark_->seq > verdict_.head.seq)
-      problem("audit.truncated", "the log ends at record " + std::to_string(verdict_.head.seq) +
-                                     " but had " + std::to_string(mark_->seq));
+      problem(std::string(kTruncated), "the log ends at record " +
+                                           std::to_string(verdict_.head.seq) + " but had " +
+                                           std::to_string(mark_->seq));
+    // The chain was looked at to its end: an edit behind a known gap shows too.
+    if (verdict_.intact() && gap_ != 0) {
+      verdict_.records = gap_ - 1;
+      problem(std::string(kTruncated),
+              "records are missing before this one, which says what the head knew");
+    }
   }
 
  private:
@@ -48,6 +56,7 @@ class Verifier {
 
   AuditVerdict verdict_;
   std::optional<AuditHead> mark_;
+  std::uint64_t gap_ = 0;  // the first record that tells of missing ones
 };
 
 // Hands each line to the verifier; at most one overlong line is in memory.

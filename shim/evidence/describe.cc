@@ -31,8 +31,9 @@ std::string wiped(const Json& value) {
   const Json& seconds = member(value, "seconds");
   char text[32];
   std::snprintf(text, sizeof text, "%.3f s", seconds.is_number() ? seconds.get<double>() : 0.0);
-  return shown(member(value, "bytes")) + " bytes in " + shown(member(value, "files")) + " files, " +
-         text;
+  const bool more = member(value, "interrupted") == true;
+  return (more ? "at least " : "") + shown(member(value, "bytes")) + " bytes in " +
+         shown(member(value, "files")) + " files, " + text;
 }
 
 std::string dataset(const Json& value) {

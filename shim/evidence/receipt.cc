@@ -41,20 +41,6 @@ Result<Json> checked_statement(const std::string& payload) {
   return statement;
 }
 
-// File names get the time without characters that need quoting: 20260102T030405Z.
-std::string file_name(const Json& facts) {
-  std::string time;
-  for (const char c : now_rfc3339())
-    if (c != '-' && c != ':') time += c;
-  std::array<unsigned char, 4> random;
-  randombytes_buf(random.data(), random.size());
-  const auto id = facts.find("container");
-  const std::string name =
-      id != facts.end() && id->is_string() ? id->get<std::string>() : "unknown";
-  // An id may be as long as a file name: the statement holds the whole of it.
-  return name.substr(0, 128) + "-" + time + "-" + to_hex(random) + ".json";
-}
-
 }  // namespace
 
 Json make_statement(const Json& facts) {
@@ -79,13 +65,25 @@ Result<Json> ReceiptKey::sign(const Json& statement) const {
   return to_json(envelope);
 }
 
-Result<std::string> write_receipt(sys::Kernel& kernel, const ReceiptKey& key,
-                                  const std::string& receipts_dir, const Json& facts) {
+// File names get the time without characters that need quoting: 20260102T030405Z.
+std::string receipt_name(const Json& facts) {
+  std::string time;
+  for (const char c : now_rfc3339())
+    if (c != '-' && c != ':') time += c;
+  std::array<unsigned char, 4> random;
+  randombytes_buf(random.data(), random.size());
+  const auto id = facts.find("container");
+  const std::string name =
+      id != facts.end() && id->is_string() ? id->get<std::string>() : "unknown";
+  // An id may be as long as a file name: the statement holds the whole of it.
+  return name.substr(0, 128) + "-" + time + "-" + to_hex(random) + ".json";
+}
+
+Status write_receipt(sys::Kernel& kernel, const ReceiptKey& key, const std::string& receipts_dir,
+                     const std::string& name, const Json& facts) {
   const auto dir = TRY(fs::make_directories(kernel, receipts_dir, 0700));
   const Json envelope = TRY(key.sign(make_statement(facts)));
-  const std::string name = file_name(facts);
-  TRY(fs::write_atomically_at(kernel, dir.get(), name, dump(envelope) + "\n", 0600));
-  return receipts_dir + "/" + name;
+  return fs::write_atomically_at(kernel, dir.get(), name, dump(envelope) + "\n", 0600);
 }
 
 Result<Json> verify_receipt(std::string_view envelope_text, std::string_view public_pem) {

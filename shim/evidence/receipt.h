@@ -12,6 +12,7 @@
 //   updatedPlan, updatedProfile "sha256:…" of the last change of its limits; absent without one
 //   times      {created, started, ended, wiped}     exitCode int | null
 //   wiped      {bytes, files, seconds} | null       warden, twin "ok" | "lost"
+//              with interrupted: true when one that was killed may have overwritten more than that
 //   audit      {seq, hash}            host          {bootId, kernel}
 // The caller of the warden gives the first ones; the warden adds times, exitCode, wiped, warden,
 // twin, audit and host. Members the caller leaves out are null in the receipt; others are kept.
@@ -53,9 +54,11 @@ class ReceiptKey {
   std::string id_;
 };
 
-// Signs and writes <receipts>/<id>-<time>-<random>.json (0600) by rename; returns its path.
-Result<std::string> write_receipt(sys::Kernel& kernel, const ReceiptKey& key,
-                                  const std::string& receipts_dir, const Json& facts);
+// A new name for the receipt of these facts: <id>-<time>-<random>.json.
+std::string receipt_name(const Json& facts);
+// Signs and writes <receipts>/<name> (0600) by rename.
+Status write_receipt(sys::Kernel& kernel, const ReceiptKey& key, const std::string& receipts_dir,
+                     const std::string& name, const Json& facts);
 
 // The statement of an envelope, if its signature by the PEM key holds (denied "receipt.signature"
 // otherwise) and it is a receipt (bad_input "receipt.format").

@@ -34,10 +34,12 @@ Result<Record> parse_record(std::string_view line) {
   const auto seq = object->get<std::uint64_t>("seq");
   const auto prev = object->get<std::string>("prev");
   const auto hash = object->get<std::string>("hash");
-  if (!seq || !prev || !hash) return bad_input("audit.syntax", "seq, prev or hash is missing");
+  const auto event = object->get_or<std::string>("event", "");
+  if (!seq || !prev || !hash || !event)
+    return bad_input("audit.syntax", "seq, prev or hash is missing, or the event is no text");
   if (canonical(value) != line)
     return bad_input("audit.canonical", "the record is not written as casemate writes it");
-  Record record{.head = {.seq = *seq, .hash = *hash}, .prev = *prev};
+  Record record{.head = {.seq = *seq, .hash = *hash}, .prev = *prev, .event = *event};
   value.erase("hash");
   if (sha256_hex(canonical(value)) != record.head.hash)
     return bad_input("audit.hash", "the record was changed: its hash does not match");
@@ -51,7 +53,7 @@ std::string render_head(const AuditHead& head) {
 }
 
 std::optional<AuditHead> parse_head(std::string_view text) {
-  if (text.size() != 20 + 1 + 64 + 1 || text[20] != ' ' || text.back() != '\n') return std::nullopt;
+  if (text.size() != kHeadSize || text[20] != ' ' || text.back() != '\n') return std::nullopt;
   AuditHead head;
   const auto [end, error] = std::from_chars(text.data(), text.data() + 20, head.seq);
   if (error != std::errc() || end != text.data() + 20) return std::nullopt;

@@ -63,6 +63,9 @@ class Wipe {
   Wipe(sys::Kernel& kernel, int root) : kernel_(kernel), root_(root) {}
 
   void run() {
+    struct stat facts{};
+    if (::fstat(root_, &facts) != 0) note(sys_error("look at the mount to wipe").error());
+    device_ = facts.st_dev;
     if (auto opened = open(root_, ".", O_RDONLY | O_DIRECTORY)) clear_flags(opened->get());
     empty(root_, /*is_root=*/true);
   }
@@ -103,13 +106,22 @@ class Wipe {
     if (!facts) return note(facts.error());
     if (S_ISDIR(facts->st_mode)) return in_root ? folder(name) : lift(directory, name);
     if (S_ISREG(facts->st_mode)) return file(directory, name);
+    if (facts->st_dev != device_) note(covered(name));
     if (noted(kernel_.unlinkat(directory, name, 0))) ++removed_;
+  }
+
+  // The job's mount namespace may still live, held by somebody, and what is mounted below our mount
+  // there shows through it: it is not ours to overwrite. What lies beneath it cannot be reached.
+  static Error covered(const std::string& name) {
+    return internal("wipe.incomplete", "something is mounted over \"" + printable(name) + "\"",
+                    "end what still uses the job's mount namespace")
+        .error();
   }
 
   Result<UniqueFd> open(int directory, const std::string& name, int flags) {
     open_how how{};
     how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
     return kernel_.openat2(directory, name, how);
   }
 
@@ -120,7 +132,7 @@ class Wipe {
       if (auto plain = open(directory, name, O_RDONLY | O_NONBLOCK)) clear_flags(plain->get());
       opened = open(directory, name, O_RDWR | O_NONBLOCK);
     }
-    if (!opened) note(opened.error());
+    if (!opened) note(opened.error().sys_errno == EXDEV ? covered(name) : opened.error());
     if (opened) overwrite_last_name(std::move(*opened));
     if (noted(kernel_.unlinkat(directory, name, 0))) ++removed_;
   }
@@ -137,10 +149,19 @@ class Wipe {
 
   void folder(const std::string& name) {
     auto opened = open(root_, name, O_RDONLY | O_DIRECTORY);
+    if (!opened && opened.error().sys_errno == EXDEV) return covered_folder(name);
     if (!opened) return note(std::move(opened.error()));
     clear_flags(opened->get());
     empty(opened->get(), /*is_root=*/false);
     if (noted(kernel_.unlinkat(root_, name, AT_REMOVEDIR))) ++removed_;
+  }
+
+  // One that can be removed was empty beneath: nothing was left in it.
+  void covered_folder(const std::string& name) {
+    if (kernel_.unlinkat(root_, name, AT_REMOVEDIR))
+      ++removed_;
+    else
+      note(covered(name));
   }
 
   void lift(int directory, const std::string& name) {
@@ -162,6 +183,7 @@ class Wipe {
 
   sys::Kernel& kernel_;
   int root_;
+  dev_t device_ = 0;
   Overwriter overwriter_;
   std::uint64_t files_ = 0;
   std::uint64_t removed_ = 0;  // names that went away: progress

@@ -26,6 +26,10 @@ struct Wiped {
 // Nobody else may be using the tree. Needs CAP_DAC_OVERRIDE (CAP_LINUX_IMMUTABLE for flags,
 // CAP_SYS_ADMIN for the superblock). Uses at least two threads while it runs.
 //
+// What somebody mounted below it, and keeps alive with its mount namespace, is not touched; a
+// folder beneath such a mount that is empty is removed, anything else is internal
+// "wipe.incomplete".
+//
 // Goes on after an error, so that as much as possible is gone; then the first one is returned:
 // internal "wipe.readback" when a sample is not zero, "system.call" otherwise.
 Result<Wiped> wipe_tree(sys::Kernel& kernel, int mount_fd);

@@ -10,6 +10,7 @@
 #include "shim/apply/prepare.h"
 #include "shim/base/clock.h"
 #include "shim/fs/host_file.h"
+#include "shim/run/audit_facts.h"
 #include "shim/run/datasets.h"
 #include "shim/run/late_hooks.h"
 #include "shim/run/launch.h"
@@ -151,7 +152,7 @@ warden::StateRecord state_record(const Admission& admission, const WardenClient&
 
 Json allow_facts(const Admission& admission, const Settings& settings) {
   Json facts = admission.receipt_facts(settings);
-  facts["decision"] = policy::to_json(admission.decision);
+  facts["decision"] = decision_facts(admission.decision);
   return facts;
 }
 

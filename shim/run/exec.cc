@@ -11,6 +11,7 @@
 #include "shim/base/encoding.h"
 #include "shim/fs/host_file.h"
 #include "shim/run/admission.h"
+#include "shim/run/audit_facts.h"
 #include "shim/run/console.h"
 #include "shim/run/host_facts.h"
 #include "shim/run/preserved_fds.h"
@@ -69,15 +70,15 @@ Result<apply::Prepared> prepare_filters(Runtime& runtime, const plan::Plan& plan
 // The arguments may hold what nobody should read later: their digest stands for them.
 Json allow_facts(const Decided& decided, const ExecTarget& target, pid_t pid) {
   const oci::Process& process = *decided.decision.spec.process;
-  return {{"program", process.args[0]},
+  return {{"program", bounded_text(process.args[0])},
           {"args", "sha256:" + sha256_hex(dump(Json(process.args)))},
-          {"cwd", process.cwd},
+          {"cwd", bounded_text(process.cwd, kMostName)},
           {"user", {{"uid", process.user.uid}, {"gid", process.user.gid}}},
           {"terminal", process.terminal},
           {"pid", pid},
           {"profile", {{"name", target.profile}, {"digest", decided.profile_digest}}},
           {"plan", decided.plan.whole().digest()},
-          {"decision", policy::to_json(decided.decision)}};
+          {"decision", decision_facts(decided.decision)}};
 }
 
 Status launch_and_audit(Runtime& runtime, const ExecRequest& request, const Decided& decided,

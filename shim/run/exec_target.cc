@@ -2,6 +2,7 @@
 
 #include "shim/plan/stored.h"
 #include "shim/run/container.h"
+#include "shim/run/stored_plan.h"
 #include "shim/warden/holdings.h"
 
 namespace casemate::run {
@@ -27,14 +28,6 @@ Result<warden::StateRecord> running_state(Runtime& runtime, ContainerDir& direct
   return record;
 }
 
-Result<plan::Plan> load_applied_plan(ContainerDir& directory, const warden::StateRecord& record) {
-  const std::string text = TRY(directory.load_plan());
-  if (plan::digest_of(text) != record.plan_digest)
-    return internal("plan.stored", "plan.json is not the plan that was applied",
-                    "the container's plan.json was changed; end the container");
-  return plan::load_process_steps(TRY(parse_json(text)));
-}
-
 // A process that joins a frozen group stops in the middle of joining.
 Status check_thawed(const cgroup::Cgroup& cgroup) {
   const auto frozen = cgroup.frozen();
@@ -58,7 +51,8 @@ Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, boo
   // Its pidfd, opened between two looks at the start time.
   auto holdings = TRY(warden::load_holdings(runtime.kernel, directory.fd(), id));
   if (!holdings.init || holdings.init_pid != record.pid) return stopped_container(id);
-  plan::Plan stored = TRY(load_applied_plan(directory, record));
+  const std::string text = TRY(stored_plan_unlocked(directory, record));
+  plan::Plan stored = TRY(plan::load_process_steps(TRY(parse_json(text))));
   auto cgroup = cgroup_of(runtime, directory);
   if (!cgroup && !warden::pidfd_alive(holdings.init.get())) return stopped_container(id);
   ExecTarget target{.init = holdings.init_pid,

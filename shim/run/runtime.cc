@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "shim/fs/host_file.h"
+#include "shim/run/audit_facts.h"
 
 namespace casemate::run {
 namespace {
@@ -53,15 +54,15 @@ Result<Runtime> make_runtime(sys::Kernel& kernel, Settings settings) {
 Status audit(Runtime& runtime, std::string_view event, std::string_view container,
              const Json& facts) {
   auto log = TRY(evidence::AuditLog::open(runtime.kernel, runtime.evidence().audit));
-  TRY(log.append(event, container, facts));
+  TRY(log.append(event, bounded_text(container, kMostName), facts));
   return {};
 }
 
 Json error_facts(const Error& error) {
   return {{"class", to_string(error.cls)},
           {"rule", error.rule},
-          {"what", error.what},
-          {"pointer", error.pointer},
+          {"what", bounded_text(error.what)},
+          {"pointer", bounded_text(error.pointer)},
           {"errno", error.sys_errno}};
 }
 

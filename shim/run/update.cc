@@ -8,9 +8,11 @@
 #include "shim/fs/host_file.h"
 #include "shim/plan/resources.h"
 #include "shim/run/admission.h"
+#include "shim/run/audit_facts.h"
 #include "shim/run/container.h"
 #include "shim/run/host_facts.h"
 #include "shim/run/limit_request.h"
+#include "shim/run/stored_plan.h"
 #include "shim/run/unit.h"
 #include "shim/warden/protocol.h"
 
@@ -47,9 +49,8 @@ bool holds_dataset(const Json& plan) {
 }
 
 // The profile that bounds the container, as it is today.
-Status decide(Runtime& runtime, warden::ContainerDir& directory, const oci::Resources& asked,
+Status decide(Runtime& runtime, const warden::StateRecord& record, const oci::Resources& asked,
               Change& change) {
-  const warden::StateRecord record = TRY(directory.load_state());
   change.profile = record.extra.value("profile", "");
   change.unit = TRY(unit_of(record));
   const LoadedProfile loaded = TRY(load_profile(runtime, change.profile));
@@ -68,22 +69,15 @@ Status decide(Runtime& runtime, warden::ContainerDir& directory, const oci::Reso
 Json facts_of(const Runtime& runtime, const Change& change, const Json& old_limits) {
   return {{"root", runtime.settings.root},
           {"profile", {{"name", change.profile}, {"digest", change.profile_digest}}},
-          {"decision", policy::to_json(change.decision)},
+          {"decision", decision_facts(change.decision)},
           {"old", old_limits},
           {"new", *change.stored},
           {"oldPlan", plan::digest_of(change.old_text)},
           {"plan", plan::digest_of(change.new_text)}};
 }
 
-Status save(warden::ContainerDir& directory, const std::string& plan) {
-  warden::StateRecord record = TRY(directory.load_state());
-  record.plan_digest = plan::digest_of(plan);
-  TRY(directory.save_plan(plan));
-  return directory.save_state(record);
-}
-
 Status save_and_tell(Runtime& runtime, warden::ContainerDir& directory, const Change& change) {
-  TRY(save(directory, change.new_text));
+  TRY(replace_plan(directory, change.old_text, change.new_text));
   auto warden = TRY(warden::WardenClient::connect(runtime.kernel, directory.fd()));
   return warden.updated({.plan = plan::digest_of(change.new_text),
                          .profile = change.profile_digest,
@@ -108,7 +102,7 @@ Status carry_out(Runtime& runtime, warden::ContainerDir& directory, const std::s
   if (saved) return {};
   if (told) static_cast<void>(untell_unit(runtime, *change.unit, limits));
   const Status back = group.undo(undo);
-  const Status again = save(directory, change.old_text);
+  const Status again = replace_plan(directory, change.new_text, change.old_text);
   Error error = saved.error();
   error.hint = !back ? back.error().what : again ? "the old limits stand" : again.error().what;
   return std::unexpected(std::move(error));
@@ -119,11 +113,12 @@ Result<policy::Decision> update_locked(Runtime& runtime, const std::string& id,
   TRY(check_request(asked));
   Locked container = TRY(lock_living(runtime, id));
   Change change;
-  change.old_text = TRY(container.directory.load_plan());
+  const warden::StateRecord record = TRY(container.directory.load_state());
+  change.old_text = TRY(stored_plan(container.directory, record));
   change.plan = TRY(parse_json(change.old_text));
   change.stored = TRY(stored_resources(change.plan));
   change.before = TRY(plan::changeable_resources(*change.stored));
-  TRY(decide(runtime, container.directory, asked, change));
+  TRY(decide(runtime, record, asked, change));
   TRY(carry_out(runtime, container.directory, id, asked, change));
   return std::move(change.decision);
 }

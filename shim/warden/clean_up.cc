@@ -1,5 +1,6 @@
 #include "shim/warden/clean_up.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 
@@ -10,6 +11,7 @@
 #include "shim/fs/wipe.h"
 #include "shim/warden/init_end.h"
 #include "shim/warden/journal.h"
+#include "shim/warden/progress.h"
 
 namespace casemate::warden {
 namespace {
@@ -61,23 +63,43 @@ void end_job(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
 struct WipeSum {
   fs::Wiped total{};
   bool complete = true;
+  bool interrupted = false;  // what one who was killed had overwritten may not be counted
 };
 
-WipeSum wipe_all(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
+WipeSum sum_of(const EndProgress& before, const EndProgress& now, const Holdings& holdings) {
   WipeSum sum;
-  sum.complete = holdings.lost_mounts.empty();
-  for (auto& held : holdings.mounts) {
-    const auto wiped = fs::wipe_tree(kernel, held.mount.get());
-    if (wiped) {
-      sum.total.files += wiped->files;
-      sum.total.bytes += wiped->bytes;
-      sum.total.seconds += wiped->seconds;
-    } else {
-      sum.complete = false;
-      problems.note(std::unexpected(Error(wiped.error()).with_context("wipe " + held.what)));
-    }
-    held.mount.reset();
+  for (const auto& [mount, wiped] : now.wiped) sum.total += wiped;
+  for (std::size_t i = 0; i < holdings.lost_mounts.size(); ++i)
+    sum.complete = sum.complete && now.wiped.contains(i);
+  for (std::size_t i = 0; i < holdings.mounts.size(); ++i) {
+    sum.complete = sum.complete && now.wiped.contains(i);
+    sum.interrupted = sum.interrupted || (before.begun && !before.wiped.contains(i));
   }
+  return sum;
+}
+
+// `ended`: no process of the job is left. Over a writer that still lives nothing is known to be
+// gone, so nothing is journalled either.
+WipeSum wipe_all(sys::Kernel& kernel, Holdings& holdings, bool ended, Problems& problems) {
+  const EndProgress before =
+      end_progress(kernel, holdings.dir().fd()).value_or(EndProgress{});  // broken: begin anew
+  EndProgress now = before;
+  EndLog log(kernel, holdings.dir().fd());
+  if (!holdings.mounts.empty()) problems.note(log.begun());
+  for (std::size_t i = 0; i < holdings.mounts.size(); ++i) {
+    HeldMount& held = holdings.mounts[i];
+    const auto wiped = fs::wipe_tree(kernel, held.mount.get());
+    held.mount.reset();
+    if (!wiped) {
+      problems.note(std::unexpected(Error(wiped.error()).with_context("wipe " + held.what)));
+      now.wiped.erase(i);
+      continue;
+    }
+    now.wiped[i] += *wiped;
+    if (ended) problems.note(log.wiped(i, held.what, *wiped));
+  }
+  WipeSum sum = sum_of(before, now, holdings);
+  sum.complete = sum.complete && ended;
   return sum;
 }
 
@@ -97,7 +119,10 @@ void remove_cgroups(sys::Kernel& kernel, Holdings& holdings, Problems& problems)
 
 Json wiped_json(const WipeSum& sum) {
   if (!sum.complete) return nullptr;
-  return {{"bytes", sum.total.bytes}, {"files", sum.total.files}, {"seconds", sum.total.seconds}};
+  Json wiped = {
+      {"bytes", sum.total.bytes}, {"files", sum.total.files}, {"seconds", sum.total.seconds}};
+  if (sum.interrupted) wiped["interrupted"] = true;
+  return wiped;
 }
 
 void complete_facts(sys::Kernel& kernel, Holdings& holdings, Survivors survivors,
@@ -113,18 +138,38 @@ void complete_facts(sys::Kernel& kernel, Holdings& holdings, Survivors survivors
   if (!record.problem.empty()) facts["problem"] = record.problem;
 }
 
-// Audit record, receipt, audit record of the receipt. Returns the receipt's path.
-Result<std::string> write_evidence(sys::Kernel& kernel, Holdings& holdings) {
-  const std::string& id = holdings.dir().id();
-  auto audit = TRY(evidence::AuditLog::open(kernel, holdings.evidence.audit));
-  Json summary = Json::object();
+// {seq, hash} of the record "container.end", which names the receipt that is to come.
+Result<Json> write_end_record(evidence::AuditLog& audit, Holdings& holdings,
+                              const std::string& receipt) {
+  Json summary = {{"receipt", receipt}};
   for (const char* key :
        {"root", "tenant", "plan", "times", "exitCode", "wiped", "warden", "twin", "problem"})
     if (holdings.facts.contains(key)) summary[key] = holdings.facts[key];
-  const auto head = TRY(audit.append("container.end", id, summary));
-  holdings.facts["audit"] = {{"seq", head.seq}, {"hash", head.hash}};
+  const auto head = TRY(audit.append("container.end", holdings.dir().id(), summary));
+  return Json{{"seq", head.seq}, {"hash", head.hash}};
+}
+
+// Audit record, receipt, audit record of the receipt: what is left to do of it. Returns the
+// receipt's path.
+Result<std::string> write_evidence(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
+  const std::string& id = holdings.dir().id();
+  EndProgress done = end_progress(kernel, holdings.dir().fd()).value_or(EndProgress{});
+  EndLog log(kernel, holdings.dir().fd());
+  if (done.receipt.empty()) {
+    done.receipt = evidence::receipt_name(holdings.facts);
+    problems.note(log.receipt(done.receipt));
+  }
+  const std::string path = holdings.evidence.receipts + "/" + done.receipt;
+  auto audit = TRY(evidence::AuditLog::open(kernel, holdings.evidence.audit));
+  if (done.audit.is_null()) {
+    done.audit = TRY(write_end_record(audit, holdings, path));
+    problems.note(log.recorded(done.audit));
+  }
+  holdings.facts["audit"] = done.audit;
   const auto key = TRY(evidence::ReceiptKey::load_or_create(kernel, holdings.evidence.keys));
-  auto path = TRY(evidence::write_receipt(kernel, key, holdings.evidence.receipts, holdings.facts));
+  if (!kernel.fstatat(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW))
+    TRY(evidence::write_receipt(kernel, key, holdings.evidence.receipts, done.receipt,
+                                holdings.facts));
   TRY(audit.append("receipt.written", id, {{"receipt", path}, {"key", key.id()}}));
   return path;
 }
@@ -144,7 +189,7 @@ Status record_end(sys::Kernel& kernel, Holdings& holdings, Survivors survivors, 
                   Problems& problems) {
   EndRecord record = record_of(holdings, sum, problems);
   complete_facts(kernel, holdings, survivors, sum, record);
-  auto receipt = write_evidence(kernel, holdings);
+  auto receipt = write_evidence(kernel, holdings, problems);
   if (receipt)
     record.receipt = std::move(*receipt);
   else if (record.problem.empty())
@@ -169,9 +214,7 @@ Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
   holdings.facts["times"]["ended"] = now_rfc3339();
   Problems ending;
   end_job(kernel, holdings, ending);
-  WipeSum sum = wipe_all(kernel, holdings, problems);
-  // Over a writer that still lives nothing is known to be gone.
-  sum.complete = sum.complete && ending.text().empty();
+  const WipeSum sum = wipe_all(kernel, holdings, ending.text().empty(), problems);
   if (!ending.text().empty()) problems.note(internal("warden.end-job", ending.text()));
   remove_cgroups(kernel, holdings, problems);
   const auto before = holdings.dir().load_result();
@@ -195,9 +238,13 @@ Status end_paused(sys::Kernel& kernel, const Holdings& holdings) {
 
 Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& reason) {
   if (!holdings.opened()) return {};
+  // Rolled back already, by one who was killed when all was done.
+  const auto directory = kernel.fstatat(holdings.dir().fd(), "", AT_EMPTY_PATH);
+  if (directory && directory->st_nlink == 0) return {};
   Problems problems;
   end_job(kernel, holdings, problems);
-  const WipeSum sum = wipe_all(kernel, holdings, problems);
+  const bool ended = problems.text().empty();
+  const WipeSum sum = wipe_all(kernel, holdings, ended, problems);
   remove_cgroups(kernel, holdings, problems);
   Json facts = {{"reason", reason}, {"wiped", wiped_json(sum)}, {"root", holdings.facts["root"]}};
   if (!problems.text().empty()) facts["problem"] = problems.text();
@@ -208,7 +255,8 @@ Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& rea
   } else {
     problems.note(std::unexpected(std::move(audit.error())));
   }
-  problems.note(holdings.dir().remove());
+  // Should something of the job live on, delete --force finds in the directory what to end.
+  if (ended) problems.note(holdings.dir().remove());
   if (problems.text().empty()) return {};
   return internal("warden.rollback", problems.text());
 }

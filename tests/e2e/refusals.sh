@@ -107,6 +107,8 @@ refused 'a request that is no JWS' bad_input '(jws|json|job)\.[a-z-]+' "$W/bundl
 refused '--privileged' denied 'privileged\.request' "$(changed_bundle privileged "$SITE_PRIVILEGED")" "$(job privileged)"
 refused 'another entrypoint' denied 'process\.args' \
   "$(changed_bundle entrypoint '.process.args = ["/usr/bin/python3", "-c", "print(1)"]')" "$(job entrypoint)"
+refused 'a request too long for an audit record' denied 'process\.args' \
+  "$(changed_bundle padded '.process.args = ["/usr/bin/python3", "-c", "x" * 40000]')" "$(job padded)"
 refused 'an environment that the image does not have' denied 'process\.env' \
   "$(changed_bundle env '.process.env += ["LD_PRELOAD=/data/mine.so"]')" "$(job env)"
 refused 'another user' denied '(process\.user|user\.(uid|root))' \

@@ -161,6 +161,55 @@ TEST_F(AuditTest, ATornLineIsCutOffAndToldAbout) {
   EXPECT_EQ(parse_json(lines()[2])->at("event"), "audit.repaired");
 }
 
+TEST_F(AuditTest, ACutLogDoesNotHealUnseen) {
+  fill(5);
+  const auto all = lines();
+  const auto cut_head = parse_json(all[2])->at("hash");
+  write(all[0] + all[1] + all[2]);
+  fill(2);  // other containers go on
+  expect_problem("audit.truncated", 4);
+  const Json told = *parse_json(lines()[3]);
+  EXPECT_EQ(told.at("event"), "audit.truncated");
+  EXPECT_EQ(told.at("facts").at("log"), Json({{"seq", 3}, {"hash", cut_head}}));
+  EXPECT_EQ(told.at("facts").at("head"),
+            Json({{"seq", 5}, {"hash", parse_json(all[4])->at("hash")}}));
+  EXPECT_EQ(lines().size(), 6U) << "told once";
+  auto edited = lines();
+  edited[5][edited[5].find("create")] = 'C';
+  write(joined(edited));
+  EXPECT_NE(verify_audit(kernel_, path())->rule, "audit.truncated") << "what comes later is seen";
+}
+
+TEST_F(AuditTest, ADeletedOrReplacedLogShowsToo) {
+  fill(2);
+  std::filesystem::remove(path());
+  fill(1);
+  expect_problem("audit.truncated", 1);
+  // Its last record replaced by another of the same number.
+  std::filesystem::remove_all(folder_ + "/audit");
+  fill(2);
+  auto forged = *parse_json(lines()[1]);
+  forged.erase("hash");
+  forged["event"] = "create.deny";
+  std::string hash;
+  write(lines()[0] + render_record(forged, hash) + "\n");
+  fill(1);
+  EXPECT_FALSE(verify_audit(kernel_, path())->intact());
+  EXPECT_EQ(parse_json(lines()[2])->at("event"), "audit.truncated");
+}
+
+TEST_F(AuditTest, AWriterKilledBeforeTheHeadIsNoTruncation) {
+  fill(2);
+  const std::string mark = path() + ".head";
+  std::filesystem::copy_file(mark, mark + ".old");
+  fill(1);
+  std::filesystem::rename(mark + ".old", mark);
+  fill(1);
+  const auto verdict = verify_audit(kernel_, path());
+  EXPECT_TRUE(verdict->intact()) << verdict->problem;
+  EXPECT_EQ(verdict->records, 4U);
+}
+
 TEST_F(AuditTest, NothingIsWrittenAfterABrokenRecord) {
   fill(2);
   auto all = lines();

@@ -57,12 +57,14 @@ TEST(Dsse, PaeIsThatOfTheSpecification) {
 TEST_F(ReceiptTest, AWrittenReceiptVerifiesAndSaysTheFacts) {
   const auto key = ReceiptKey::load_or_create(kernel_, keys());
   ASSERT_TRUE(key) << key.error().message();
-  const auto path = write_receipt(kernel_, *key, folder_ + "/receipts", facts());
-  ASSERT_TRUE(path) << path.error().message();
+  const std::string name = receipt_name(facts());
+  const auto written = write_receipt(kernel_, *key, folder_ + "/receipts", name, facts());
+  ASSERT_TRUE(written) << written.error().message();
+  const std::string path = folder_ + "/receipts/" + name;
   struct stat status{};
-  ASSERT_EQ(::stat(path->c_str(), &status), 0);
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
-  const auto statement = verify_receipt(slurp(*path), slurp(keys() + "/receipt.pub"));
+  const auto statement = verify_receipt(slurp(path), slurp(keys() + "/receipt.pub"));
   ASSERT_TRUE(statement) << statement.error().message();
   EXPECT_EQ(statement->at("_type"), "https://in-toto.io/Statement/v1");
   EXPECT_EQ(statement->at("subject").at(0).at("digest").at("sha256"), std::string(64, 'a'));

@@ -4,12 +4,19 @@
 #include <gtest/gtest.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -135,6 +142,99 @@ TEST_F(WipeTest, HardLinksFlagsModesAndSpecialFiles) {
   ASSERT_EQ(::fchmodat(mount_.get(), "x", 0, 0), 0);
   EXPECT_EQ(wipe().files, 3U);
   for (const UniqueFd* fd : {&one, &two, &three}) EXPECT_TRUE(all_zero(fd->get()));
+}
+
+// Another process's mount namespace in which the tmpfs stands, with host files mounted below it.
+class CoveredWipe : public WipeTest {
+ protected:
+  CoveredWipe() {
+    std::string name = "/tmp/casemate-wipe-XXXXXX";
+    host_ = ::mkdtemp(name.data());
+    std::filesystem::create_directories(host_ + "/place");
+    std::filesystem::create_directories(host_ + "/results");
+    std::ofstream(host_ + "/results/model") << kModel;
+  }
+  ~CoveredWipe() override {
+    if (holder_ > 0) ::kill(holder_, SIGKILL);
+    if (holder_ > 0) ::waitpid(holder_, nullptr, 0);
+    std::filesystem::remove_all(host_);
+  }
+  // `source` of the host over `name` of the tmpfs, as an unsafe bind of a job is.
+  void cover(const std::string& source, const std::string& name) {
+    int ready[2];
+    ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+    holder_ = ::fork();
+    if (holder_ == 0) {
+      const std::string place = host_ + "/place";
+      const bool stands =
+          ::unshare(CLONE_NEWNS) == 0 &&
+          ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+          ::syscall(SYS_move_mount, mount_.get(), "", AT_FDCWD, place.c_str(),
+                    MOVE_MOUNT_F_EMPTY_PATH) == 0 &&
+          ::mount(source.c_str(), (place + "/" + name).c_str(), nullptr, MS_BIND, nullptr) == 0;
+      (void)!::write(ready[1], stands ? "y" : "n", 1);
+      for (;;) ::pause();
+    }
+    ::close(ready[1]);
+    char answer = 0;
+    ASSERT_EQ(::read(ready[0], &answer, 1), 1);
+    ::close(ready[0]);
+    ASSERT_EQ(answer, 'y');
+  }
+  std::string model() const {
+    std::ifstream file(host_ + "/results/model", std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  static constexpr const char* kModel = "the results of a week";
+  std::string host_;
+  pid_t holder_ = -1;
+};
+
+TEST_F(CoveredWipe, AFolderOfTheHostBelowIsLeftAlone) {
+  ::mkdirat(mount_.get(), "output", 0700);
+  ::mkdirat(mount_.get(), "d", 0700);
+  const UniqueFd kept = file("d/secret", 10'000);
+  cover(host_ + "/results", "output");
+  EXPECT_EQ(wipe().files, 1U);
+  EXPECT_TRUE(all_zero(kept.get()));
+  EXPECT_EQ(model(), kModel);
+}
+
+TEST_F(CoveredWipe, AFolderDeepDownToo) {
+  ::mkdirat(mount_.get(), "d", 0700);
+  ::mkdirat(mount_.get(), "d/output", 0700);
+  cover(host_ + "/results", "d/output");
+  EXPECT_EQ(wipe().files, 0U);
+  EXPECT_EQ(model(), kModel);
+}
+
+TEST_F(CoveredWipe, WhatLiesBeneathIsToldAbout) {
+  ::mkdirat(mount_.get(), "output", 0700);
+  file("output/secret", 100);
+  cover(host_ + "/results", "output");
+  const auto wiped = wipe_tree(kernel_, mount_.get());
+  ASSERT_FALSE(wiped);
+  EXPECT_EQ(wiped.error().rule, "wipe.incomplete");
+  EXPECT_EQ(model(), kModel);
+}
+
+TEST_F(CoveredWipe, AFileOfTheHostIsLeftAloneAndTheWipeNotClaimed) {
+  file("output", 100);
+  const UniqueFd kept = file("secret", 10'000);
+  cover(host_ + "/results/model", "output");
+  const auto wiped = wipe_tree(kernel_, mount_.get());
+  ASSERT_FALSE(wiped);
+  EXPECT_EQ(wiped.error().rule, "wipe.incomplete");
+  EXPECT_EQ(model(), kModel);
+  EXPECT_TRUE(all_zero(kept.get())) << "the rest is overwritten all the same";
+}
+
+TEST_F(CoveredWipe, ADeviceOverAFileOfTheJobIsNotClaimedEither) {
+  file("output", 100);
+  cover("/dev/null", "output");
+  const auto wiped = wipe_tree(kernel_, mount_.get());
+  ASSERT_FALSE(wiped);
+  EXPECT_EQ(wiped.error().rule, "wipe.incomplete");
 }
 
 TEST_F(WipeTest, DeeperThanAnyPathAndWiderThanABatch) {

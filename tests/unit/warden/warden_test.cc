@@ -194,6 +194,23 @@ TEST_F(WardenTest, ATwinKilledBeforeCommitRollsBack) {
   EXPECT_EQ(secret_.bytes_left(), 0u);
 }
 
+TEST_F(WardenTest, ARollBackThatCannotEndTheJobClaimsNoWipeAndKeepsWhatDeleteNeeds) {
+  open();
+  hold_mount();
+  ASSERT_TRUE(client_->hold_cgroup({{"no", "cgroup"}}));  // nobody can say who is in it
+  ASSERT_TRUE(client_->acknowledged());
+  leave();
+  ::waitpid(warden_, nullptr, 0);
+  warden_ = 0;
+  EXPECT_EQ(secret_.bytes_left(), 0u);
+  const Json record = *parse_json(audit_text());
+  EXPECT_EQ(record.at("event"), "create.rollback");
+  EXPECT_TRUE(record.at("facts").at("wiped").is_null());
+  EXPECT_FALSE(record.at("facts").at("problem").get<std::string>().empty());
+  expect_wiped();  // as delete --force does it
+  EXPECT_TRUE(only_receipt().at("wiped").is_null());
+}
+
 TEST_F(WardenTest, CommitNeedsTheStatesBeforeIt) {
   dir_->remove();
   auto dir = ContainerDir::create(kernel_, state_path(), "/run/test", "c1");

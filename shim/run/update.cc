@@ -28,9 +28,9 @@ struct Change {
 Result<Json*> stored_resources(Json& plan) {
   if (plan.is_object() && plan.contains("steps") && plan["steps"].is_array())
     for (Json& step : plan["steps"])
-      if (step.is_object() && step.value("step", "") == "cgroup" && step.contains("resources"))
+      if (text_at(step, "step") == "cgroup" && step.contains("resources"))
         return &step["resources"];
-  return internal("plan.resources", "the container's stored plan has no limits",
+  return internal("plan.resources", "the container's plan.json has no limits",
                   "delete the container");
 }
 
@@ -38,7 +38,7 @@ Result<Json*> stored_resources(Json& plan) {
 Status decide(Runtime& runtime, warden::ContainerDir& directory, const oci::Resources& asked,
               Change& change) {
   const warden::StateRecord record = TRY(directory.load_state());
-  change.profile = record.extra.value("profile", "");
+  change.profile = text_at(record.extra, "profile");
   const LoadedProfile loaded = TRY(load_profile(runtime, change.profile));
   change.profile_digest = loaded.digest;
   change.decision = policy::decide_update(merge_limits(change.before, asked), loaded.profile);

@@ -93,7 +93,7 @@ TEST_F(JournalTest, DamageElsewhereIsAnError) {
 
 TEST_F(JournalTest, ABrokenOneIsKeptAndANewOneBegins) {
   EXPECT_TRUE(set_aside_if_broken(kernel_, dir_.get())) << "there is none";
-  ASSERT_TRUE(Journal::open(kernel_, dir_.get())->enter(State::staged));
+  ASSERT_TRUE(Journal::open(kernel_, dir_.get())->enter(State::fresh));
   const std::string good = text();
   EXPECT_TRUE(set_aside_if_broken(kernel_, dir_.get()));
   EXPECT_EQ(text(), good);

@@ -14,7 +14,7 @@ target_include_directories(casemate_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(casemate_options INTERFACE _GNU_SOURCE CASEMATE_VERSION="${PROJECT_VERSION}")
 target_compile_options(casemate_options INTERFACE -Wall -Wextra -Wshadow -Wconversion
   -Wno-sign-conversion
-  -Wno-maybe-uninitialized -Wnon-virtual-dtor -Werror=return-type -Wno-missing-field-initializers
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> -Wnon-virtual-dtor -Werror=return-type -Wno-missing-field-initializers
   -fstack-protector-strong)
 target_link_options(casemate_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 target_link_libraries(casemate_options INTERFACE nlohmann_json::nlohmann_json)
@@ -25,6 +25,13 @@ option(CASEMATE_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanit
 if(CASEMATE_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
+endif()
+option(CASEMATE_FUZZ "Build the fuzz targets (clang) and no other test" OFF)
+if(CASEMATE_FUZZ)
+  set(ignored ${PROJECT_SOURCE_DIR}/tests/fuzz/ignored.txt)
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+  add_compile_options(-fsanitize=fuzzer-no-link -fsanitize-ignorelist=${ignored}
+    -fsanitize-coverage-ignorelist=${ignored})
 endif()
 
 # pkg-config names shared libraries; a target with the property CASEMATE_STATIC gets the archives

@@ -44,15 +44,21 @@ Result<Json> signers(const ImageArgs& options) {
   return bad_input("cli.usage", "option --key is missing", "name the signer's public key");
 }
 
-void print(const Json& verdict) {
-  const double seconds = verdict.value("seconds", 0.0);
-  const double megabytes = static_cast<double>(verdict.value("bytes", std::uint64_t{0})) / 1e6;
-  std::printf("verified %s\n", verdict.value("digest", "").c_str());
-  std::printf("signer   %s\n", printable(verdict.value("signer", "")).c_str());
-  std::printf("layers   %llu, %llu files compared, %.1f MB hashed in %.2f s\n",
-              static_cast<unsigned long long>(verdict.value("layers", std::uint64_t{0})),
-              static_cast<unsigned long long>(verdict.value("files", std::uint64_t{0})), megabytes,
-              seconds);
+// The helper has parsed what others wrote: its answer is checked like any input.
+Status print(const Json& reply) {
+  auto verdict = TRY(JsonObject::of(reply));
+  const auto number = [&](const char* key) -> Result<double> {
+    return verdict.get_or<double>(key, 0.0);
+  };
+  const auto digest = TRY(verdict.get_or<std::string>("digest", ""));
+  const auto signer = TRY(verdict.get_or<std::string>("signer", ""));
+  const double layers = TRY(number("layers")), files = TRY(number("files"));
+  const double megabytes = TRY(number("bytes")) / 1e6, seconds = TRY(number("seconds"));
+  std::printf("verified %s\n", printable(digest).c_str());
+  std::printf("signer   %s\n", printable(signer).c_str());
+  std::printf("layers   %.0f, %.0f files compared, %.1f MB hashed in %.2f s\n", layers, files,
+              megabytes, seconds);
+  return {};
 }
 
 }  // namespace
@@ -83,10 +89,8 @@ Status image_verify(std::span<const std::string_view> args) {
                         {"mountPoints", Json::array()}};
   const auto reply =
       TRY(sys::call_helper(helper_program(options), request, fds, {.deadline = kDeadline}));
-  if (options.has("json"))
-    std::fputs(dump_pretty(reply.body).c_str(), stdout);
-  else
-    print(reply.body);
+  if (!options.has("json")) return print(reply.body);
+  std::fputs(dump_pretty(reply.body).c_str(), stdout);
   return {};
 }
 

@@ -19,10 +19,11 @@ struct OpenFile {
 };
 
 // O_NONBLOCK: a FIFO must not hold us up before it is refused.
-Result<OpenFile> open_regular(sys::Kernel& kernel, int dir, const std::string& name) {
+Result<OpenFile> open_regular(sys::Kernel& kernel, int dir, const std::string& name,
+                              std::uint64_t flags = 0) {
   constexpr std::uint64_t kFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   OpenFile file;
-  file.fd = TRY(kernel.openat2(dir, name, {.flags = kFlags}));
+  file.fd = TRY(kernel.openat2(dir, name, {.flags = kFlags | flags}));
   file.facts = TRY(kernel.fstatat(file.fd.get(), "", AT_EMPTY_PATH));
   if (!S_ISREG(file.facts.st_mode))
     return bad_input("host.file-kind", "\"" + name + "\" is not a regular file");
@@ -142,14 +143,27 @@ Result<std::string> read_to_end(sys::Kernel& kernel, int fd, const std::string& 
   return too_large(name, limit);
 }
 
-Result<std::string> read_trusted_file(sys::Kernel& kernel, const std::string& path,
-                                      std::size_t limit) {
-  const OpenFile file = TRY(open_regular(kernel, AT_FDCWD, path));
+namespace {
+
+Result<std::string> read_if_trusted(sys::Kernel& kernel, const OpenFile& file,
+                                    const std::string& name, std::size_t limit) {
   constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
   if (file.facts.st_uid != 0 || (file.facts.st_mode & kOthersWrite) != 0)
-    return denied("host.file-owner", "\"" + path + "\" could be changed by others than root",
+    return denied("host.file-owner", "\"" + name + "\" could be changed by others than root",
                   "chown root it and remove the write permission of group and others");
-  return read_open(kernel, file, path, limit);
+  return read_open(kernel, file, name, limit);
+}
+
+}  // namespace
+
+Result<std::string> read_trusted_file(sys::Kernel& kernel, const std::string& path,
+                                      std::size_t limit) {
+  return read_if_trusted(kernel, TRY(open_regular(kernel, AT_FDCWD, path)), path, limit);
+}
+
+Result<std::string> read_trusted_file_at(sys::Kernel& kernel, int dir, const std::string& name,
+                                         std::size_t limit) {
+  return read_if_trusted(kernel, TRY(open_regular(kernel, dir, name, O_NOFOLLOW)), name, limit);
 }
 
 Status write_atomically_at(sys::Kernel& kernel, int dir, const std::string& name,

@@ -27,6 +27,9 @@ Result<std::string> read_to_end(sys::Kernel& kernel, int fd, const std::string& 
 // that group or others may write: for profiles, trust and rules.
 Result<std::string> read_trusted_file(sys::Kernel& kernel, const std::string& path,
                                       std::size_t limit);
+// The same of a file that we keep in a directory of ours: neither is a symbolic link followed.
+Result<std::string> read_trusted_file_at(sys::Kernel& kernel, int dir, const std::string& name,
+                                         std::size_t limit);
 // Temporary file beside it (".NAME.<random>"), then rename: readers see the old or the new text,
 // never a part. `mode` is set whatever the umask is. Not synced: a crash of the machine may lose
 // it.

@@ -62,6 +62,11 @@ Result<Json> state_of(Runtime& runtime, ContainerDir& directory) {
   return state;
 }
 
+std::string text_at(const Json& stored, const char* key) {
+  const auto at = stored.find(key);  // in what is no object nothing is found
+  return at != stored.end() && at->is_string() ? at->get<std::string>() : std::string();
+}
+
 std::unexpected<Error> wrong_state(const std::string& id, const std::string& status,
                                    const char* wanted) {
   return bad_input("container.state", "container " + id + " is " + status + ", not " + wanted,

@@ -29,6 +29,9 @@ std::unexpected<Error> not_running(const std::string& id, const std::string& why
 // The control group that create() made for the container, and no other that took its path since.
 Result<cgroup::Cgroup> cgroup_of(Runtime& runtime, warden::ContainerDir& directory);
 
+// A text in JSON that was stored; empty when it is absent or none.
+std::string text_at(const Json& stored, const char* key);
+
 // A container that has a first process, for a command that must be the only one to change it.
 struct Locked {
   warden::ContainerDir directory;

@@ -41,10 +41,11 @@ std::uint32_t host_id(const std::vector<oci::IdMapping>& maps, std::uint32_t id)
 
 Result<OpenedDataset> parse_reply(sys::HelperMessage reply, const std::string& id) {
   auto object = TRY(JsonObject::of(reply.body));
-  const Json* facts = object.take("dataset");
-  if (facts == nullptr || reply.fds.size() != 1)
-    return internal("helper.reply", "casemate-unseal sent no dataset");
-  return OpenedDataset{id, std::move(reply.fds[0]), *facts};
+  auto facts = TRY(object.object("dataset"));
+  TRY(facts.get<std::string>("id"));
+  TRY(facts.get<std::string>("slot"));
+  if (reply.fds.size() != 1) return internal("helper.reply", "casemate-unseal sent no dataset");
+  return OpenedDataset{id, std::move(reply.fds[0]), facts.raw()};
 }
 
 }  // namespace

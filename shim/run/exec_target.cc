@@ -57,7 +57,7 @@ Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, boo
   if (!cgroup && !warden::pidfd_alive(holdings.init.get())) return stopped_container(id);
   ExecTarget target{.init = holdings.init_pid,
                     .init_pidfd = std::move(holdings.init),
-                    .profile = record.extra.value("profile", ""),
+                    .profile = text_at(record.extra, "profile"),
                     .stored = std::move(stored),
                     .spec = {},
                     .cgroup = TRY(std::move(cgroup)),

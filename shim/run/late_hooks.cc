@@ -2,6 +2,7 @@
 
 #include "shim/apply/hooks.h"
 #include "shim/oci/spec.h"
+#include "shim/run/container.h"
 #include "shim/run/hook_digest.h"
 
 namespace casemate::run {
@@ -31,7 +32,9 @@ void warn_of(Runtime& runtime, const std::string& id, const Error& error) {
 
 void run_step(Runtime& runtime, const Json& step, const Json& state) {
   const std::string id = state.value("id", "");
-  for (const Json& stored : step.value("hooks", Json::array())) {
+  const auto hooks = step.find("hooks");
+  if (hooks == step.end()) return;
+  for (const Json& stored : *hooks) {
     const Status ran = run_one(runtime, stored, dump(state));
     if (!ran) warn_of(runtime, id, ran.error());
   }
@@ -40,8 +43,10 @@ void run_step(Runtime& runtime, const Json& step, const Json& state) {
 }  // namespace
 
 void run_late_hooks(Runtime& runtime, std::string_view phase, const Json& plan, const Json& state) {
-  for (const Json& step : plan.value("steps", Json::array()))
-    if (step.value("step", "") == "hooks" && step.value("phase", "") == phase)
+  const auto steps = plan.find("steps");
+  if (steps == plan.end()) return;
+  for (const Json& step : *steps)
+    if (text_at(step, "step") == "hooks" && text_at(step, "phase") == phase)
       run_step(runtime, step, state);
 }
 

@@ -1,6 +1,7 @@
 #include "shim/run/stored_plan.h"
 
 #include "shim/plan/plan.h"
+#include "shim/run/container.h"
 
 namespace casemate::run {
 namespace {
@@ -13,7 +14,7 @@ Result<std::string> stored_plan(warden::ContainerDir& directory,
                                 const warden::StateRecord& record) {
   std::string text = TRY(directory.load_plan());
   const std::string digest = plan::digest_of(text);
-  if (digest == record.plan_digest || digest == record.extra.value(kNext, "")) return text;
+  if (digest == record.plan_digest || digest == text_at(record.extra, kNext)) return text;
   return internal("plan.stored", "plan.json is not the plan that was applied",
                   "the container's plan.json was changed; end the container");
 }

@@ -35,23 +35,22 @@ struct Change {
 Result<Json*> stored_resources(Json& plan) {
   if (plan.is_object() && plan.contains("steps") && plan["steps"].is_array())
     for (Json& step : plan["steps"])
-      if (step.is_object() && step.value("step", "") == "cgroup" && step.contains("resources"))
+      if (text_at(step, "step") == "cgroup" && step.contains("resources"))
         return &step["resources"];
-  return internal("plan.resources", "the container's stored plan has no limits",
+  return internal("plan.resources", "the container's plan.json has no limits",
                   "delete the container");
 }
 
 bool holds_dataset(const Json& plan) {
   return std::ranges::any_of(plan["steps"], [](const Json& step) {
-    return step.is_object() && step.value("step", "") == "mount" &&
-           step.value("kind", "") == "dataset";
+    return text_at(step, "step") == "mount" && text_at(step, "kind") == "dataset";
   });
 }
 
 // The profile that bounds the container, as it is today.
 Status decide(Runtime& runtime, const warden::StateRecord& record, const oci::Resources& asked,
               Change& change) {
-  change.profile = record.extra.value("profile", "");
+  change.profile = text_at(record.extra, "profile");
   change.unit = TRY(unit_of(record));
   const LoadedProfile loaded = TRY(load_profile(runtime, change.profile));
   change.profile_digest = loaded.digest;

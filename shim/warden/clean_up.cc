@@ -208,6 +208,7 @@ Status enter_stopped(sys::Kernel& kernel, int dir) {
 
 Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
   Problems problems;
+  problems.note(set_aside_if_broken(kernel, holdings.dir().fd()));
   problems.note(enter_stopped(kernel, holdings.dir().fd()));
   if (!holdings.facts.contains("times") || !holdings.facts["times"].is_object())
     holdings.facts["times"] = Json::object();

@@ -78,7 +78,8 @@ Result<Json> WardenClient::answer(milliseconds deadline) {
   --posted_;
   const auto packet = TRY(receive(*kernel_, socket_.get(), deadline));
   Json reply = TRY(open_reply(packet.body));
-  twin_pid_ = reply.value("twin", twin_pid_);
+  auto object = TRY(JsonObject::of(reply));
+  twin_pid_ = static_cast<pid_t>(TRY(object.get_or<std::int64_t>("twin", twin_pid_)));
   return reply;
 }
 
@@ -129,9 +130,10 @@ Status WardenClient::start(milliseconds deadline) {
 
 Result<Standing> WardenClient::status() {
   const Json reply = TRY(call({{"op", "status"}}));
-  const auto state = state_from_string(reply.value("state", std::string()));
+  auto object = TRY(JsonObject::of(reply));
+  const auto state = state_from_string(TRY(object.get<std::string>("state")));
   if (!state) return internal("warden.reply", "the warden's answer makes no sense");
-  return Standing{.state = *state, .init_alive = reply.value("initAlive", false)};
+  return Standing{.state = *state, .init_alive = TRY(object.get_or<bool>("initAlive", false))};
 }
 
 Status WardenClient::kill(int signal) {

@@ -177,29 +177,43 @@ Result<bool> ContainerDir::alive() {
   return is_locked(*kernel_, dir_.get());
 }
 
+namespace {
+
+// Which of the container's files an error is about.
+template <class T>
+Result<T> named(const char* file, Result<T> read) {
+  if (read) return read;
+  return std::unexpected(std::move(read.error()).with_context(file));
+}
+
+}  // namespace
+
+Result<std::string> ContainerDir::load_text(const char* name) {
+  return fs::read_trusted_file_at(*kernel_, dir_.get(), name, kLimit);
+}
+Result<Json> ContainerDir::load_file(const char* name) {
+  return named(name, parse_json(TRY(load_text(name))));
+}
+
 Status ContainerDir::save_state(const StateRecord& record) {
   return fs::write_atomically_at(*kernel_, dir_.get(), "state.json", dump(record.to_json()), 0600);
 }
 Result<StateRecord> ContainerDir::load_state() {
-  const auto text = TRY(fs::read_file_at(*kernel_, dir_.get(), "state.json", kLimit));
-  const Json value = TRY(parse_json(text));
-  return StateRecord::from_json(value);
+  return named("state.json", StateRecord::from_json(TRY(load_file("state.json"))));
 }
 Status ContainerDir::save_plan(std::string_view text) {
   return fs::write_atomically_at(*kernel_, dir_.get(), "plan.json", text, 0600);
 }
 Result<std::string> ContainerDir::load_plan() {
-  return fs::read_file_at(*kernel_, dir_.get(), "plan.json", kLimit);
+  return load_text("plan.json");
 }
 Status ContainerDir::save_result(const EndRecord& record) {
   return fs::write_atomically_at(*kernel_, dir_.get(), "result", dump(record.to_json()), 0600);
 }
 Result<std::optional<EndRecord>> ContainerDir::load_result() {
-  auto text = fs::read_file_at(*kernel_, dir_.get(), "result", kLimit);
-  if (!text && is(text.error(), ENOENT)) return std::optional<EndRecord>();
-  if (!text) return std::unexpected(std::move(text.error()));
-  const Json value = TRY(parse_json(*text));
-  return std::optional(TRY(EndRecord::from_json(value)));
+  auto value = load_file("result");
+  if (!value && is(value.error(), ENOENT)) return std::optional<EndRecord>();
+  return std::optional(TRY(named("result", EndRecord::from_json(TRY(std::move(value))))));
 }
 
 Status ContainerDir::remove() {

@@ -98,12 +98,18 @@ class ContainerDir {
   Status save_result(const EndRecord& record);
   Result<std::optional<EndRecord>> load_result();  // nothing before the end
 
+  // Errors of the loads above name the file; one that another user than root could have written is
+  // denied "host.file-owner".
+
   // Removes the files and the directory. What is gone already is no error.
   Status remove();
 
  private:
   ContainerDir(sys::Kernel& kernel, UniqueFd parent, UniqueFd dir, std::string id)
       : kernel_(&kernel), parent_(std::move(parent)), dir_(std::move(dir)), id_(std::move(id)) {}
+
+  Result<std::string> load_text(const char* name);
+  Result<Json> load_file(const char* name);
 
   sys::Kernel* kernel_;
   UniqueFd parent_;

@@ -105,17 +105,13 @@ Status Holdings::save() {
   return fs::write_atomically_at(*kernel_, dir_.fd(), kFile, dump(value), 0600);
 }
 
-Result<Holdings> load_holdings(sys::Kernel& kernel, int container_dir, std::string_view id) {
-  const auto text = TRY(fs::read_file_at(kernel, container_dir, kFile, kLimit));
+namespace {
+
+// What the file says, and the number of init without its descriptor.
+Result<std::uint64_t> read_holdings(std::string_view text, Holdings& holdings) {
   const Json value = TRY(parse_json(text));
   auto object = TRY(JsonObject::of(value));
-  Holdings holdings(kernel);
-  // A descriptor of its own: the caller's stays the caller's.
-  open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  holdings.dir_ =
-      ContainerDir::adopt(kernel, TRY(kernel.openat2(container_dir, ".", how)), std::string(id));
-  if (const Json* facts = object.take("facts")) holdings.facts = *facts;
+  if (const auto facts = TRY(object.find_object("facts"))) holdings.facts = facts->raw();
   auto evidence = TRY(object.object("evidence"));
   holdings.evidence.audit = TRY(evidence.get<std::string>("audit"));
   holdings.evidence.receipts = TRY(evidence.get<std::string>("receipts"));
@@ -124,12 +120,30 @@ Result<Holdings> load_holdings(sys::Kernel& kernel, int container_dir, std::stri
     holdings.cgroups.push_back(TRY(parse_cgroup(each.raw())));
   holdings.intended_cgroups = TRY(object.get<std::vector<std::string>>("intendedCgroups"));
   holdings.lost_mounts = TRY(object.get<std::vector<std::string>>("mounts"));
-  const auto pid = static_cast<pid_t>(TRY(object.get<std::int64_t>("initPid")));
-  const auto start_time = TRY(object.get<std::uint64_t>("initStartTime"));
-  if (process_alive(pid, start_time)) {
+  const auto pid = TRY(object.get<std::uint64_t>("initPid"));
+  if (pid > INT32_MAX)
+    return bad_input("state.pid", "a process id out of range", {}, object.pointer_to("initPid"));
+  holdings.init_pid = static_cast<pid_t>(pid);
+  return object.get<std::uint64_t>("initStartTime");
+}
+
+}  // namespace
+
+Result<Holdings> load_holdings(sys::Kernel& kernel, int container_dir, std::string_view id) {
+  const auto text = TRY(fs::read_trusted_file_at(kernel, container_dir, kFile, kLimit));
+  Holdings holdings(kernel);
+  auto start_time = read_holdings(text, holdings);
+  if (!start_time) return std::unexpected(std::move(start_time.error()).with_context(kFile));
+  // A descriptor of its own: the caller's stays the caller's.
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  holdings.dir_ =
+      ContainerDir::adopt(kernel, TRY(kernel.openat2(container_dir, ".", how)), std::string(id));
+  const pid_t pid = std::exchange(holdings.init_pid, 0);
+  if (process_alive(pid, *start_time)) {
     holdings.init = TRY(kernel.pidfd_open(pid));
     // Between the look and the open the pid may have gone to another process.
-    if (!process_alive(pid, start_time)) holdings.init.reset();
+    if (!process_alive(pid, *start_time)) holdings.init.reset();
     holdings.init_pid = pid;
   }
   holdings.facts["container"] = id;

@@ -27,8 +27,8 @@ Result<JournalEntry> parse_entry(std::string_view line) {
   entry.intent = TRY(object.get_or<std::string>("intent", ""));
   if (entry.state.has_value() != entry.intent.empty())
     return bad_input("journal.entry", "neither a state nor an intent");
-  const Json* detail = object.take("detail");
-  entry.detail = detail == nullptr ? Json::object() : *detail;
+  const auto detail = TRY(object.find_object("detail"));
+  entry.detail = detail ? detail->raw() : Json::object();
   TRY(object.done());
   return entry;
 }
@@ -84,7 +84,7 @@ Result<std::vector<JournalEntry>> parse_journal(std::string_view text) {
 }
 
 Result<std::vector<JournalEntry>> read_journal(sys::Kernel& kernel, int dir) {
-  auto text = fs::read_file_at(kernel, dir, kFile, kLimit);
+  auto text = fs::read_trusted_file_at(kernel, dir, kFile, kLimit);
   if (!text && text.error().sys_errno == ENOENT) return std::vector<JournalEntry>();
   if (!text) return std::unexpected(std::move(text.error()));
   return parse_journal(*text);
@@ -92,6 +92,13 @@ Result<std::vector<JournalEntry>> read_journal(sys::Kernel& kernel, int dir) {
 
 Result<State> journal_state(sys::Kernel& kernel, int dir) {
   return last_state(TRY(read_journal(kernel, dir)));
+}
+
+Status set_aside_if_broken(sys::Kernel& kernel, int dir) {
+  const auto entries = read_journal(kernel, dir);
+  if (entries) return {};
+  TRY(kernel.renameat(dir, kFile, dir, std::string(kFile) + ".broken"));
+  return std::unexpected(entries.error());
 }
 
 Result<Journal> Journal::open(sys::Kernel& kernel, int dir) {

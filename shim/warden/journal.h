@@ -35,6 +35,10 @@ Result<std::vector<JournalEntry>> read_journal(sys::Kernel& kernel, int dir);
 // State::fresh when nothing was entered yet.
 Result<State> journal_state(sys::Kernel& kernel, int dir);
 
+// A journal that cannot be read is kept as "journal.broken", so that a new one can say how the
+// container ended; the error is the one of reading it. For the clean-up alone.
+Status set_aside_if_broken(sys::Kernel& kernel, int dir);
+
 class Journal {
  public:
   // Opens or creates the file (0600) in the container's directory.

@@ -43,7 +43,8 @@ Status ask_warden(sys::Kernel& kernel, ContainerDir& dir, std::int64_t until) {
 Status reconcile(sys::Kernel& kernel, ContainerDir& dir) {
   if (TRY(dir.alive()))
     return internal("warden.alive", "the container's warden is alive and at work");
-  if (reached(TRY(journal_state(kernel, dir.fd())), State::wiped)) return {};
+  const auto journalled = journal_state(kernel, dir.fd());
+  if (journalled && reached(*journalled, State::wiped)) return {};
   auto holdings = TRY(load_holdings(kernel, dir.fd(), dir.id()));
   return finish(kernel, holdings, {.warden = false, .twin = false});
 }

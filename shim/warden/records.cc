@@ -67,7 +67,7 @@ Result<StateRecord> StateRecord::from_json(const Json& value) {
   record.plan_digest = TRY(object.get_or<std::string>("planDigest", ""));
   for (auto& [key, text] : TRY(object.string_map("annotations")))
     record.annotations.emplace(std::move(key), std::move(text));
-  if (const Json* extra = object.take("extra")) record.extra = *extra;
+  if (const auto extra = TRY(object.find_object("extra"))) record.extra = extra->raw();
   TRY(object.done());
   return record;
 }
@@ -82,8 +82,11 @@ Json EndRecord::to_json() const {
 Result<EndRecord> EndRecord::from_json(const Json& value) {
   auto object = TRY(JsonObject::of(value));
   EndRecord record;
-  if (const auto code = TRY(object.find<std::int64_t>("exitCode")))
+  if (const auto code = TRY(object.find<std::uint64_t>("exitCode"))) {
+    if (*code > 255)
+      return bad_input("result.exit-code", "no exit code", {}, object.pointer_to("exitCode"));
     record.exit_code = static_cast<int>(*code);
+  }
   record.wiped_bytes = TRY(object.get<std::uint64_t>("wipedBytes"));
   record.wiped_files = TRY(object.get<std::uint64_t>("files"));
   record.wipe_seconds = TRY(object.get<double>("seconds"));

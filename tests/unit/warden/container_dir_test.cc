@@ -1,6 +1,10 @@
 #include "shim/warden/container_dir.h"
 
+#include <sys/stat.h>
+
 #include "shim/base/encoding.h"
+#include "shim/fs/host_file.h"
+#include "shim/warden/holdings.h"
 #include "tests/unit/warden/harness.h"
 
 namespace casemate::warden {
@@ -120,8 +124,64 @@ TEST_F(ContainerDirTest, RecordsComeBackAsTheyWere) {
 
 TEST_F(ContainerDirTest, StrangeStateFilesAreRefused) {
   for (const char* text : {"[]", "{}", "{\"id\":1}",
-                           R"({"ociVersion":"1","id":"a","bundle":"/","created":"","pid":-1})"})
+                           R"({"ociVersion":"1","id":"a","bundle":"/","created":"","pid":-1})",
+                           R"({"ociVersion":"1","id":"a","bundle":"/","created":"","extra":[]})"})
     EXPECT_FALSE(StateRecord::from_json(*parse_json(text))) << text;
+  for (const char* code : {"256", "-1", "4294967296"}) {
+    Json result = EndRecord{}.to_json();
+    result["exitCode"] = Json::parse(code);
+    EXPECT_FALSE(EndRecord::from_json(result)) << code;
+  }
+}
+
+TEST_F(ContainerDirTest, AnErrorNamesTheFileThatIsBroken) {
+  auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
+  const auto write = [&](const char* name, const char* text) {
+    return fs::write_atomically_at(kernel_, dir->fd(), name, text, 0600);
+  };
+  for (const char* name : {"state.json", "result", "holds.json"})
+    ASSERT_TRUE(write(name, "{\"a\":"));
+  EXPECT_TRUE(dir->load_state().error().what.starts_with("state.json"));
+  EXPECT_TRUE(dir->load_result().error().what.starts_with("result"));
+  EXPECT_TRUE(load_holdings(kernel_, dir->fd(), "one").error().what.starts_with("holds.json"));
+}
+
+TEST_F(ContainerDirTest, FilesThatOthersCouldHaveWrittenAreRefused) {
+  auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
+  ASSERT_TRUE(dir->save_plan(Json::object()));
+  ASSERT_EQ(::fchmodat(dir->fd(), "plan.json", 0620, 0), 0);
+  EXPECT_EQ(dir->load_plan().error().rule, "host.file-owner");
+  ASSERT_EQ(::fchmodat(dir->fd(), "plan.json", 0600, 0), 0);
+  ASSERT_TRUE(dir->load_plan());
+  ASSERT_EQ(::fchownat(dir->fd(), "plan.json", 1000, 0, 0), 0);
+  EXPECT_EQ(dir->load_plan().error().rule, "host.file-owner");
+  ASSERT_EQ(::renameat(dir->fd(), "plan.json", dir->fd(), "kept"), 0);
+  ASSERT_EQ(::symlinkat("kept", dir->fd(), "plan.json"), 0);
+  EXPECT_EQ(dir->load_plan().error().sys_errno, ELOOP);
+}
+
+TEST_F(ContainerDirTest, HoldingsOfOtherTypesAreRefused) {
+  auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
+  const Json good = {{"facts", Json::object()},
+                     {"evidence", {{"audit", "/a"}, {"receipts", "/r"}, {"keys", "/k"}}},
+                     {"mounts", Json::array()},
+                     {"cgroups", Json::array()},
+                     {"intendedCgroups", Json::array()},
+                     {"initPid", 0},
+                     {"initStartTime", 0}};
+  const auto load = [&](const Json& holds) {
+    EXPECT_TRUE(fs::write_atomically_at(kernel_, dir->fd(), "holds.json", dump(holds), 0600));
+    return load_holdings(kernel_, dir->fd(), "one").has_value();
+  };
+  EXPECT_TRUE(load(good));
+  for (const auto& [key, value] : good.items()) {
+    Json bad = good;
+    bad[key] = value.is_array() ? Json("text") : Json::array({1});
+    EXPECT_FALSE(load(bad)) << key;
+  }
+  Json bad = good;
+  bad["initPid"] = 4294967297;  // not process 1
+  EXPECT_FALSE(load(bad));
 }
 
 TEST_F(ContainerDirTest, TheCommandLockExcludes) {

@@ -91,6 +91,28 @@ TEST_F(JournalTest, DamageElsewhereIsAnError) {
             "journal.broken");
 }
 
+TEST_F(JournalTest, ABrokenOneIsKeptAndANewOneBegins) {
+  EXPECT_TRUE(set_aside_if_broken(kernel_, dir_.get())) << "there is none";
+  ASSERT_TRUE(Journal::open(kernel_, dir_.get())->enter(State::fresh));
+  const std::string good = text();
+  EXPECT_TRUE(set_aside_if_broken(kernel_, dir_.get()));
+  EXPECT_EQ(text(), good);
+  write("broken\n");
+  EXPECT_EQ(set_aside_if_broken(kernel_, dir_.get()).error().rule, "journal.broken");
+  EXPECT_TRUE(Journal::open(kernel_, dir_.get())->enter(State::stopped));
+  EXPECT_EQ(*journal_state(kernel_, dir_.get()), State::stopped);
+  EXPECT_EQ(::faccessat(dir_.get(), "journal.broken", F_OK, 0), 0);
+}
+
+TEST(JournalText, DetailsOfAnotherTypeAreRefused) {
+  const auto with = [](const std::string& detail) {
+    return parse_journal(R"({"seq":1,"time":"t","state":"NEW","detail":)" + detail + "}\n");
+  };
+  EXPECT_TRUE(with(R"({"a":1})"));
+  for (const char* detail : {"[]", "\"text\"", "1"})
+    EXPECT_EQ(with(detail).error().rule, "journal.broken") << detail;
+}
+
 TEST(JournalText, MutationsNeverCrashAndNeverInventAState) {
   const std::string good =
       "{\"seq\":1,\"state\":\"NEW\",\"time\":\"t\"}\n{\"intent\":\"x\",\"seq\":2,\"time\":\"t\"}\n";

@@ -219,7 +219,6 @@ refused_document 1 devices.rule '{"devices":[{"allow":false,"access":"rwm"},{"al
 refused_document 1 update.devices '{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":3,"access":"r"}]}'
 refused_document 1 resources.unified '{"unified":{"memory.max":"max"}}'
 refused_document 1 resources.realtime '{"cpu":{"realtimeRuntime":1000,"realtimePeriod":2000}}'
-refused_document 4 update.fixed '{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}'
 refused_document 4 update.fixed '{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1048576}]}}'
 refused 2 container.unknown "$RUNTIME" --config "$W/casemate.json" --root "$W/root2" update --memory 70m one
 refused 2 container.id runtime update --memory 70m ../one

@@ -148,7 +148,7 @@ TEST_F(ContainerDirTest, AnErrorNamesTheFileThatIsBroken) {
 
 TEST_F(ContainerDirTest, FilesThatOthersCouldHaveWrittenAreRefused) {
   auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
-  ASSERT_TRUE(dir->save_plan(Json::object()));
+  ASSERT_TRUE(dir->save_plan("{}"));
   ASSERT_EQ(::fchmodat(dir->fd(), "plan.json", 0620, 0), 0);
   EXPECT_EQ(dir->load_plan().error().rule, "host.file-owner");
   ASSERT_EQ(::fchmodat(dir->fd(), "plan.json", 0600, 0), 0);

@@ -106,7 +106,7 @@ TEST(Decide, RootInAUserNamespaceThatIsJoined) {
     config["linux"]["namespaces"].push_back({{"type", "user"}, {"path", "/proc/7/ns/user"}});
     for (const char* key : {"uidMappings", "gidMappings"}) config["linux"][key] = maps;
     JobContext context = job_context();
-    context.image->user.clear();
+    context.image->user = "0:0";
     return decide(spec_of(config), profile_of(profile), good_host(), context);
   };
   const auto away = decided({{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}});

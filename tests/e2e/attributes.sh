@@ -232,6 +232,9 @@ if grep -qw hugetlb /sys/fs/cgroup/unified/cgroup.controllers /sys/fs/cgroup/cgr
     cat /sys/fs/cgroup/{unified/,}e2e-huge/hugetlb.2MB.max \
       /sys/fs/cgroup/hugetlb/e2e-huge/hugetlb.2MB.limit_in_bytes 2>/dev/null || true
   }
+  # What the limit has switched on for all groups of the host is off again afterwards.
+  switched=/sys/fs/cgroup/unified/cgroup.subtree_control
+  was_on=$(grep -w hugetlb "$switched" 2>/dev/null || true)
   configure '.linux.cgroupsPath = "/e2e-huge" | .linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 4194304}]'
   start huge
   expect_eq "$(huge)" 4194304 'at create'
@@ -245,6 +248,7 @@ if grep -qw hugetlb /sys/fs/cgroup/unified/cgroup.controllers /sys/fs/cgroup/cgr
   [ "$STATUS" -ne 0 ] || fail 'pages of a size that is not there'
   expect_eq "$(huge)" 0 'after the refused update'
   end huge
+  if [ -f "$switched" ] && [ -z "$was_on" ]; then echo -hugetlb >"$switched"; fi
 fi
 step 'update: RDMA'
 if [ ! -d /sys/fs/cgroup/rdma ] && ! grep -qw rdma /sys/fs/cgroup/{unified/,}cgroup.controllers 2>/dev/null; then

@@ -11,10 +11,10 @@ namespace {
 using Group = void (*)(Judgement&);
 
 // In the order in which a reader should see the findings: the broadest reason first.
-constexpr Group kRequest[] = {judge_privileged,  judge_host,   judge_job,     judge_namespaces,
-                              judge_hooks,       judge_mounts, judge_devices, judge_sysctls,
-                              judge_resources,   judge_paths,  judge_seccomp, judge_mount_labels,
-                              judge_personality, judge_notify};
+constexpr Group kRequest[] = {judge_privileged,   judge_host,        judge_dumps,  judge_job,
+                              judge_namespaces,   judge_hooks,       judge_mounts, judge_devices,
+                              judge_sysctls,      judge_resources,   judge_paths,  judge_seccomp,
+                              judge_mount_labels, judge_personality, judge_notify};
 constexpr Group kProcess[] = {judge_user, judge_capabilities,  judge_process,   judge_rlimits,
                               judge_env,  judge_process_label, judge_scheduling};
 
@@ -62,6 +62,7 @@ Decision decide_exec(const oci::Process& asked, const oci::Spec& spec, const Pro
            "start what the job needs from its own program");
   if (spec.process) judge_container(j, *spec.process);
   judge_inherited_personality(j);
+  judge_dumps(j);
   judge_processes(j);
   conclude(profile, decision);
   return decision;

@@ -20,6 +20,7 @@ struct HostFacts {
   bool selinux = false;       // enabled in this kernel (enforcing or permissive)
   bool tmpfs_noswap = false;  // tmpfs knows the option noswap (Linux 6.4)
   bool swap_active = false;
+  bool dumps_after_setuid = false;  // fs.suid_dumpable is 1: a change of ids makes traceable
   bool init_on_free = false;
   bool memfd_secret = false;
   // personality(2) of the caller, which its children have too: 0 but under setarch(8) and its like.

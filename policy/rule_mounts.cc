@@ -143,12 +143,15 @@ struct MountJudge {
     return true;
   }
 
-  // Whom the files of host id 0 belong to through the mapping, that one is root on the source. A
-  // container that may be root is that without any mapping.
+  // Whom the files of host id 0 belong to through the mapping, that one is root on the source; what
+  // is shown as the host's root's runs with its rights where a set-user-ID bit is. A container that
+  // may be root is that without any mapping.
   bool gives_root() const {
     const auto& linux_section = j.spec.linux;
     const bool own = !mount.uid_mappings.empty();
-    const auto covers_root = [](const oci::IdMapping& map) { return map.container_id == 0; };
+    const auto covers_root = [](const oci::IdMapping& map) {
+      return map.container_id == 0 || map.host_id == 0;
+    };
     const auto& uids = own ? mount.uid_mappings : linux_section.uid_mappings;
     const auto& gids = own ? mount.gid_mappings : linux_section.gid_mappings;
     const bool unknown = uids.empty() || gids.empty();
@@ -165,7 +168,7 @@ struct MountJudge {
     }
     if (j.profile.user.root == RootUser::always || !gives_root()) return true;
     deny("mounts.idmap-root", describe(mount) + ", with root's files given to the container",
-         "mappings that leave out container id 0",
+         "mappings that leave out id 0 on both sides",
          "map the ids that own the files, and not root's");
     return false;
   }

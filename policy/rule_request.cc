@@ -88,6 +88,14 @@ void judge_host(Judgement& j) {
              "prepare the host, or take a profile that does not need it");
 }
 
+// A process of ours that enters the container changes its ids there; hidden before, it would be
+// seen again by whoever may trace there (CVE-2016-9962).
+void judge_dumps(Judgement& j) {
+  if (!j.host.dumps_after_setuid) return;
+  j.deny("host.suid-dumpable", "", "a host with fs.suid_dumpable = 1", "0 or 2",
+         "sysctl -w fs.suid_dumpable=0");
+}
+
 void judge_job(Judgement& j) {
   if (j.profile.image.level != ImageLevel::none && !j.context.image)
     j.deny("image.unverified", "/root/path", "an image that is not verified",

@@ -32,6 +32,7 @@ struct Judgement {
 // Of a request as a whole.
 void judge_privileged(Judgement& j);
 void judge_host(Judgement& j);
+void judge_dumps(Judgement& j);
 void judge_job(Judgement& j);
 // Of the sandbox.
 void judge_namespaces(Judgement& j);

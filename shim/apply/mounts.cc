@@ -51,19 +51,20 @@ Result<UniqueFd> make_target(InitContext& context, const plan::AttachMount& step
 }
 
 // Whether what is at the target belongs to the image: it lies on the root, or on a tmpfs that began
-// as a copy of it. Of a bind, of sysfs or of a control group nothing is copied.
-bool of_the_image(const InitContext& context, std::uint64_t below) {
+// as a copy of it. Of a bind, or what came with one, of sysfs or of a control group nothing is
+// copied.
+Result<bool> of_the_image(InitContext& context, std::uint64_t below) {
   for (const Attached& one : context.attached) {
     const auto* mount = std::get_if<plan::AttachMount>(&context.plan.steps[one.step]);
-    if (one.mount_id == below) return mount != nullptr && mount->type == "tmpfs";
+    if (one.mount_id == below && mount != nullptr) return mount->type == "tmpfs";
   }
-  return true;
+  return below == TRY(context.kernel.mount_id(context.root->fd()));
 }
 
 // tmpcopyup, before the mount is attached: nobody sees it half full.
 Status fill_tmpfs(InitContext& context, const plan::AttachMount& step, int mount, int target) {
   if (!step.options.copy_up) return {};
-  if (!of_the_image(context, TRY(context.kernel.mount_id(target))))
+  if (!TRY(of_the_image(context, TRY(context.kernel.mount_id(target)))))
     return denied("mount.copy-up", step.destination + " is not a folder of the image",
                   "remove tmpcopyup, or the mount that is there already", "/mounts");
   TRY(copy_up(context.kernel, target, mount, step.options));

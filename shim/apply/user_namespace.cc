@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 
 #include "shim/apply/attach.h"
 #include "shim/fs/host_file.h"
+#include "shim/sys/inherited.h"
 
 namespace casemate::apply {
 namespace {
@@ -22,7 +24,8 @@ constexpr std::size_t kMaxMap = 64 << 10;
 constexpr int kPatienceMs = 5'000;
 
 // A copy of this process in another user namespace, until the object goes. It waits on a socket
-// whose other end only we have, so it ends with us.
+// whose other end only we have, so it ends with us. Who has power over the namespace may stop it,
+// so nothing waits for it to end by itself.
 class Resident {
  public:
   // A new namespace, or with `join` an existing one.
@@ -31,8 +34,9 @@ class Resident {
       : pid_(std::exchange(other.pid_, -1)), socket_(std::move(other.socket_)) {}
   Resident& operator=(Resident&&) = delete;
   ~Resident() {
-    socket_.reset();
-    if (pid_ > 0) static_cast<void>(::waitpid(pid_, nullptr, 0));
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    static_cast<void>(::waitpid(pid_, nullptr, 0));
   }
 
   pid_t pid() const { return pid_; }
@@ -44,12 +48,16 @@ class Resident {
   UniqueFd socket_;
 };
 
-// Whoever has power over the namespace would have it over us, and we hold what the runtime holds
-// (CVE-2016-9962): not dumpable before we enter, and that is looked at.
+// Whoever has power over the namespace would have it over us (CVE-2016-9962): not dumpable before
+// we enter, which is looked at, and without anything that the runtime holds.
 [[noreturn]] void stay(sys::Kernel& kernel, int socket, int join) {
-  const bool hidden =
-      kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0).has_value() && ::prctl(PR_GET_DUMPABLE) == 0;
-  const bool inside = hidden && (join < 0 || kernel.setns(join, CLONE_NEWUSER).has_value());
+  std::vector<int> keep = {socket};
+  if (join >= 0) keep.push_back(join);
+  const bool hidden = sys::close_all_but(kernel, std::move(keep)).has_value() &&
+                      kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0).has_value() &&
+                      ::prctl(PR_GET_DUMPABLE) == 0;
+  const bool inside = hidden && (join < 0 || kernel.setns(join, CLONE_NEWUSER).has_value()) &&
+                      kernel.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0).has_value();
   const auto told = inside ? kernel.write(socket, "i") : Result<std::size_t>(0);
   if (told && *told == 1) static_cast<void>(kernel.read(socket, 1));
   ::_exit(0);

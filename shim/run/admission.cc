@@ -1,5 +1,7 @@
 #include "shim/run/admission.h"
 
+#include <algorithm>
+
 #include "policy/decide.h"
 #include "shim/base/encoding.h"
 #include "shim/fs/host_file.h"
@@ -83,6 +85,12 @@ Status check_swap(const Admission& admission, const policy::HostFacts& host) {
   if (!data || !host.swap_active || host.tmpfs_noswap) return {};
   return denied("dataset.swap", "this host swaps and its kernel cannot keep a dataset out of it",
                 "turn swap off, or use Linux 6.4 or newer");
+}
+
+bool may_join_users(const policy::Profile& profile) {
+  return profile.mode == policy::Mode::complain ||
+         std::ranges::find(profile.namespaces.join, oci::NamespaceType::user) !=
+             profile.namespaces.join.end();
 }
 
 // What is allowed and this version cannot carry out is refused, never ignored.
@@ -183,7 +191,9 @@ Result<Admission> admit(Runtime& runtime, const CreateRequest& request,
   TRY(choose_profile(runtime, admission));
   TRY(open_host_paths(spec, admission.paths));
   admission.joined = TRY(open_namespaces(runtime.kernel, spec.linux));
-  TRY(adopt_id_mappings(runtime.kernel, admission.joined, spec.linux));
+  // Into a namespace that the policy refuses nobody goes, not even to read its mappings.
+  if (may_join_users(admission.profile))
+    TRY(adopt_id_mappings(runtime.kernel, admission.joined, spec.linux));
   TRY(verify_rootfs(runtime, spec, admission));
   TRY(decide_and_compile(runtime, spec, admission));
   return admission;

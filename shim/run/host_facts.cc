@@ -32,6 +32,12 @@ bool swap_active(sys::Kernel& kernel) {
   return !text || std::count(text->begin(), text->end(), '\n') > 1;
 }
 
+// What cannot be read counts as the worse.
+bool dumps_after_setuid(sys::Kernel& kernel) {
+  const auto text = fs::read_file(kernel, "/proc/sys/fs/suid_dumpable", kMaxText);
+  return !text || (*text != "0\n" && *text != "2\n");
+}
+
 // init_on_free is a boot parameter; CONFIG_INIT_ON_FREE_DEFAULT_ON cannot be seen from here and
 // counts as off.
 bool init_on_free(sys::Kernel& kernel) {
@@ -58,6 +64,7 @@ Result<policy::HostFacts> read_host_facts(sys::Kernel& kernel,
   facts.tmpfs_noswap =
       facts.kernel_major > 6 || (facts.kernel_major == 6 && facts.kernel_minor >= 4);
   facts.swap_active = swap_active(kernel);
+  facts.dumps_after_setuid = dumps_after_setuid(kernel);
   facts.init_on_free = init_on_free(kernel);
   facts.memfd_secret = has_memfd_secret();
   constexpr unsigned long kAsk = 0xffffffff;

@@ -1,7 +1,9 @@
 #include "shim/run/intermediate.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -30,10 +32,12 @@ Status join_all(sys::Kernel& kernel, std::vector<JoinedNamespace>& joined) {
   return {};
 }
 
-Result<sys::Child> join_and_clone(sys::Kernel& kernel, std::vector<JoinedNamespace>& joined,
-                                  std::uint64_t flags) {
-  TRY(join_all(kernel, joined));
-  return kernel.clone3({.flags = flags | CLONE_PARENT});
+Result<sys::Child> join_and_clone(sys::Kernel& kernel, const IntermediateArguments& arguments) {
+  // A warden that waits for its caller's end must not wait for us.
+  for (const int fd : arguments.not_for_init) ::close(fd);
+  TRY(join_all(kernel, arguments.joined));
+  TRY(kernel.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));  // cleared by the change of rights
+  return kernel.clone3({.flags = arguments.flags | CLONE_PARENT});
 }
 
 Status tell(sys::Kernel& kernel, int socket, const Result<sys::Child>& init) {
@@ -55,7 +59,12 @@ Result<pid_t> pid_of(sys::Kernel& kernel, int pidfd) {
   return internal("init.died", "the container's process died while it was prepared");
 }
 
-Result<sys::Child> receive_child(sys::Kernel& kernel, int socket) {
+Result<sys::Child> receive_child(sys::Kernel& kernel, int socket,
+                                 std::chrono::milliseconds deadline) {
+  pollfd told{.fd = socket, .events = POLLIN, .revents = 0};
+  if (::poll(&told, 1, static_cast<int>(deadline.count())) == 0)
+    return internal("init.deadline", "the process that enters the namespaces does not answer",
+                    "is it stopped, or a control group above it frozen?");
   sys::Kernel::Message message = TRY(kernel.recv(socket, kMaxMessage));
   if (message.bytes.starts_with('E'))
     return std::unexpected(
@@ -69,22 +78,23 @@ Result<sys::Child> receive_child(sys::Kernel& kernel, int socket) {
 }  // namespace
 
 Result<sys::Child> clone_through_intermediate(sys::Kernel& kernel,
-                                              std::vector<JoinedNamespace>& joined,
-                                              std::uint64_t flags, int v2_cgroup) {
+                                              const IntermediateArguments& arguments) {
   TRY(kernel.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
   if (::prctl(PR_GET_DUMPABLE) != 0)
     return internal("readback.dumpable", "this process could be traced from the container");
   auto [ours, theirs] = TRY(kernel.socketpair(SOCK_SEQPACKET));
-  const sys::Child intermediate = TRY(kernel.clone3({.flags = 0, .cgroup_fd = v2_cgroup}));
+  const sys::Child intermediate =
+      TRY(kernel.clone3({.flags = 0, .cgroup_fd = arguments.v2_cgroup}));
   if (intermediate.pid == 0) {
     ours.reset();
-    auto init = join_and_clone(kernel, joined, flags);
+    auto init = join_and_clone(kernel, arguments);
     if (init && init->pid == 0) return init;
     const Status told = tell(kernel, theirs.get(), init);
     ::_exit(told ? 0 : 1);
   }
   theirs.reset();
-  auto child = receive_child(kernel, ours.get());
+  auto child = receive_child(kernel, ours.get(), arguments.deadline);
+  ::kill(intermediate.pid, SIGKILL);  // it has done what it can
   static_cast<void>(::waitpid(intermediate.pid, nullptr, 0));
   return child;
 }

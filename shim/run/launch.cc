@@ -69,7 +69,9 @@ Status enter_time_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
 }
 
 Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
-                              NamespacePlan& namespaces, int v2_cgroup) {
+                              NamespacePlan& namespaces, int v2_cgroup,
+                              std::span<const int> not_for_init,
+                              std::chrono::milliseconds deadline) {
   ChildNamespace time(kernel, CLONE_NEWTIME);
   if (plan.find<plan::Namespaces>()->makes(oci::NamespaceType::time)) {
     TRY(time.remember("time"));
@@ -82,8 +84,11 @@ Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
   }
   const bool between = namespaces.user && !namespaces.joined.empty();
   sys::Child child =
-      TRY(between ? clone_through_intermediate(kernel, namespaces.joined, namespaces.clone_flags,
-                                               v2_cgroup)
+      TRY(between ? clone_through_intermediate(kernel, {.joined = namespaces.joined,
+                                                        .flags = namespaces.clone_flags,
+                                                        .v2_cgroup = v2_cgroup,
+                                                        .not_for_init = not_for_init,
+                                                        .deadline = deadline})
                   : kernel.clone3({.flags = namespaces.clone_flags, .cgroup_fd = v2_cgroup}));
   if (child.pid == 0) {
     time.stay();
@@ -172,7 +177,9 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   auto [start, init_start] = TRY(kernel.socketpair(SOCK_SEQPACKET));
 
   const std::vector<UniqueFd> cgroup_files = TRY(job.group.open_for_self());
-  sys::Child child = TRY(clone_init(kernel, admission.plan, namespaces, job.group.v2_fd()));
+  const std::vector<int> not_for_init = {warden.socket(), directory.fd()};
+  sys::Child child = TRY(clone_init(kernel, admission.plan, namespaces, job.group.v2_fd(),
+                                    not_for_init, runtime.settings.init_deadline));
   if (child.pid == 0) {
     sync.reset();
     start.reset();
@@ -186,7 +193,7 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
                       .start_socket = init_start.get(),
                       .console_socket = console.socket.get(),
                       .preserve_fds = admission.request.preserve_fds,
-                      .not_for_init = {warden.socket(), directory.fd()}});
+                      .not_for_init = not_for_init});
   }
   pid = child.pid;
   apply::InitIdentity init{.pid = child.pid, .joined = std::move(joined)};

@@ -101,16 +101,40 @@ Status run_stored_hooks(Runtime& runtime, ContainerDir& directory,
 
 }  // namespace
 
+namespace {
+
+Status check_created(Runtime& runtime, ContainerDir& directory) {
+  const std::string status = TRY(state_of(runtime, directory)).value("status", "");
+  if (status == "created") return {};
+  return wrong_state(directory.id(), status, "created");
+}
+
+}  // namespace
+
 Status start(Runtime& runtime, ContainerDir& directory, WardenClient& warden) {
   TRY(warden.start(kStartDeadline));
   return run_stored_hooks(runtime, directory, TRY(directory.load_state()), "poststart");
 }
 
-// Listens first: what the container says at once must not be lost.
-Status start_until_ready(Runtime& runtime, ContainerDir& directory, WardenClient& warden) {
-  const std::string& waits = runtime.settings.notify_socket;
-  auto notify = TRY(NotifySocket::listen(runtime.kernel, directory.fd(), waits));
+namespace {
+
+// Listens first: what the container says at once must not be lost. Under the lock: another start
+// must not take the socket's place.
+Result<std::optional<NotifySocket>> listen_and_start(Runtime& runtime, ContainerDir& directory,
+                                                     WardenClient& warden) {
+  const auto lock = TRY(directory.lock());
+  TRY(check_created(runtime, directory));
+  auto notify =
+      TRY(NotifySocket::listen(runtime.kernel, directory.fd(), runtime.settings.notify_socket));
   TRY(start(runtime, directory, warden));
+  return notify;
+}
+
+}  // namespace
+
+Status start_until_ready(Runtime& runtime, ContainerDir& directory, WardenClient& warden) {
+  if (runtime.settings.notify_socket.empty()) return start(runtime, directory, warden);
+  auto notify = TRY(listen_and_start(runtime, directory, warden));
   if (!notify) return {};
   const warden::StateRecord record = TRY(directory.load_state());
   return notify->await_ready(runtime.kernel, record.pid, record.pid_start_time);
@@ -150,8 +174,7 @@ Status discard(Runtime& runtime, ContainerDir& directory) {
 
 Status start(Runtime& runtime, const std::string& id) {
   ContainerDir directory = TRY(find_container(runtime, id));
-  const std::string status = TRY(state_of(runtime, directory)).value("status", "");
-  if (status != "created") return wrong_state(id, status, "created");
+  TRY(check_created(runtime, directory));
   auto warden = TRY(WardenClient::connect(runtime.kernel, directory.fd()));
   return start_until_ready(runtime, directory, warden);
 }

@@ -117,8 +117,9 @@ NotifySocket::~NotifySocket() {
 // Descriptors that come with a message are not taken: the kernel closes them, which is also what
 // sd_notify_barrier(3) waits for.
 Result<bool> NotifySocket::relay(pid_t main_pid) {
+  constexpr int kAtOnce = 16;  // whoever says much does not keep the caller from its other work
   std::array<char, 4096> text;
-  while (socket_) {
+  for (int message = 0; socket_ && message < kAtOnce; ++message) {
     const ssize_t got = ::recv(socket_.get(), text.data(), text.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return false;

@@ -115,7 +115,7 @@ site_config
 expect_host_untouched 'the neighbour'
 
 step 'nor does one whose user namespace is joined as well, with the right to trace'
-jq '.name = "tracing" | .namespaces.join += ["pid"] | .capabilities.ceiling += ["CAP_SYS_PTRACE"] | .capabilities.refuse -= ["CAP_SYS_PTRACE"]' \
+jq '.name = "tracing" | .namespaces.join += ["pid", "user"] | .capabilities.ceiling += ["CAP_SYS_PTRACE"] | .capabilities.refuse -= ["CAP_SYS_PTRACE"]' \
   "$ROOT/profiles/baseline.json" >"$W/profiles/tracing.json"
 site_config ".paths.profiles += [\"$W/profiles\"] | .rules[1].profile = \"tracing\""
 chmod 0711 "$W"

@@ -200,6 +200,8 @@ expect_eq "$OUT" $'600 12 34 1 3\n666 0 0 1 5' 'devices'
 site_config
 
 step 'namespaces of another container: user, time, and the others with them'
+jq '.name = "joining" | .namespaces.join += ["user"]' "$ROOT/profiles/baseline.json" >"$W/profiles/joining.json"
+site_config ".paths.profiles += [\"$W/profiles\"] | .rules[1].profile = \"joining\""
 bundle "$MAPPED | .linux.namespaces += [{type: \"time\"}] | .linux.timeOffsets = {boottime: {secs: 100000}}" sleep 600
 own
 start first
@@ -231,6 +233,9 @@ expect_eq "$(tr -s ' ' <<<"$OUT")" ' 0 100000 65536' 'the mappings'
 snapshot "$W/before"
 refused 2 'oci\.id-mapping' "$JOINED | .linux.uidMappings = $MAP | .linux.gidMappings = [{containerID: 0, hostID: 5, size: 1}]"
 refused 2 'oci\.time-offset' "$JOINED | .linux.timeOffsets = {boottime: {secs: 1}}"
+
+site_config
+refused 1 'namespaces\.join' "$JOINED"
 
 step 'a new user namespace, and a network that belongs to the host'
 bundle "$MAPPED | del(.mounts[] | select(.type == \"sysfs\" or .type == \"cgroup\")) | del(.linux.maskedPaths[] | select(startswith(\"/sys\")))

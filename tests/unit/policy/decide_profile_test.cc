@@ -118,13 +118,13 @@ TEST(Decide, RootInAUserNamespaceThatIsJoined) {
 
 // Who owns files of id 0 through a mapping is root on the source; only who may be root anyway may.
 TEST(Decide, IdmapsGiveRootOnlyToThoseWhoMayBeRoot) {
-  const auto decided = [](const char* root, int first, bool listed = true) {
+  const auto decided = [](const char* root, int first, bool listed = true, int host = 1000) {
     const Json profile = {
         {"user", {{"root", root}}},
         {"mounts",
          {{"rules",
            {{{"type", "bind"}, {"destination", "/*"}, {"source", "/*"}, {"idmap", listed}}}}}}};
-    const Json map = {{{"containerID", first}, {"hostID", 1000}, {"size", 10}}};
+    const Json map = {{{"containerID", first}, {"hostID", host}, {"size", 10}}};
     const Json config = {{"process", {{"user", {{"uid", 1000}, {"gid", 1000}}}}},
                          {"mounts",
                           {{{"destination", "/m"},
@@ -138,7 +138,22 @@ TEST(Decide, IdmapsGiveRootOnlyToThoseWhoMayBeRoot) {
   EXPECT_FALSE(decided("never", 1).denied) << rules_of(decided("never", 1));
   EXPECT_NE(find_rule(decided("never", 0), "mounts.idmap-root"), nullptr);
   EXPECT_NE(find_rule(decided("in-user-namespace", 0), "mounts.idmap-root"), nullptr);
+  // A set-user-ID file of whoever is shown as the host's root would run as that.
+  EXPECT_NE(find_rule(decided("never", 1000, true, 0), "mounts.idmap-root"), nullptr);
   EXPECT_NE(find_rule(decided("always", 1, /*listed=*/false), "mounts.idmap"), nullptr);
+}
+
+// The change of ids on the way into a container would make a process of the runtime traceable.
+TEST(Decide, AHostWhoseProcessesShowThemselvesIsRefused) {
+  HostFacts host = good_host();
+  host.dumps_after_setuid = true;
+  EXPECT_NE(
+      find_rule(decide_profile("baseline", {}, {}, host_context(), host), "host.suid-dumpable"),
+      nullptr);
+  const oci::Spec spec = spec_of(sample_json("docker20-default"));
+  const auto exec =
+      decide_exec(*spec.process, spec, profile_of(profile_json("baseline")), host, {});
+  EXPECT_NE(find_rule(exec, "host.suid-dumpable"), nullptr);
 }
 
 TEST(Decide, ResourceCeilingsKeepWhatIsWithin) {

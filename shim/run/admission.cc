@@ -4,6 +4,7 @@
 
 #include "policy/decide.h"
 #include "shim/base/encoding.h"
+#include "shim/cgroup/paths.h"
 #include "shim/fs/host_file.h"
 #include "shim/plan/compile.h"
 #include "shim/run/bundle.h"
@@ -26,6 +27,7 @@ Status name_cgroup(Runtime& runtime, oci::Spec& spec, Admission& admission) {
   const std::string own = own_cgroup(runtime.settings, admission.request.id);
   if (!runtime.settings.systemd_cgroup) {
     if (path.empty()) path = own;
+    TRY(cgroup::leaf_path({}, false, path));  // refused here, before anything is spent or made
     return {};
   }
   TRY(systemd::check_host(systemd::is_booted(runtime.kernel), admission.hierarchies));

@@ -138,14 +138,17 @@ refused 'a config.json with a key twice' bad_input 'json\.[a-z-]+' "$W/twice" "$
 mkdir -p "$W/trailing"
 { cat "$W/bundle/config.json"; printf '{}'; } >"$W/trailing/config.json"
 refused 'a config.json with trailing data' bad_input 'json\.[a-z-]+' "$W/trailing" "$(job trailing)"
-refused "systemd's notation without --systemd-cgroup" unsupported 'cgroup\.systemd' \
-  "$(changed_bundle unit '.linux.cgroupsPath = "system.slice:docker:x"')" "$(job unit)"
 refused 'no bundle' bad_input '[a-z]+\.[a-z.-]+' "$W/nowhere"
 
+step "systemd's notation without --systemd-cgroup"
+run_status runtime run --bundle "$(changed_bundle unit '.linux.cgroupsPath = "system.slice:docker:x"')" --job "$(job unit)" refused-unit
+expect_eq "$STATUS" 4 "exit code (stderr: $ERR)"
+expect_contains "$ERR" '[cgroup.systemd]: cgroup path "system.slice:docker:x"' 'the rule'
+expect_same "$W/before" "systemd's notation"
 step '--systemd-cgroup on a host that systemd does not run'
 run_status runtime --systemd-cgroup run --bundle "$W/bundle" --job "$(job systemd)" refused-systemd
 expect_eq "$STATUS" 4 "exit code (stderr: $ERR)"
-expect_contains "$ERR" 'unsupported [cgroup.systemd-absent]' 'the rule'
+expect_contains "$ERR" '[cgroup.systemd-absent]' 'the rule'
 expect_contains "$ERR" "the engine's cgroupfs driver" 'what to do about it'
 expect_same "$W/before" 'a host without systemd'
 

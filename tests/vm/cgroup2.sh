@@ -51,25 +51,6 @@ expect_contains "$(cat "$W/limited.out")" 'Read-only file system' 'raising its o
 expect_eq "$(in_cgroup cgroup.procs)" "$(runtime state limited | jq -r .pid)" 'who is in it'
 expect_eq "$(bpftool -j cgroup show "$CGROUPS/site/jobs/limited" | jq -r '.[].attach_type' | sort | tr '\n' ' ')" \
   'cgroup_device ' 'the programs on it'
-
-step 'pause, resume, update and events work on the files of v2'
-expect_status 0 runtime pause limited
-expect_eq "$(status_of limited) $(in_cgroup cgroup.freeze) $(in_cgroup cgroup.events | awk '$1 == "frozen" {print $2}')" \
-  'paused 1 1' 'paused'
-run_status runtime exec limited true
-[[ $STATUS -ne 0 && $ERR =~ \[container\.paused\] ]] || fail "exec in a paused container: $STATUS $ERR"
-expect_status 0 runtime resume limited
-expect_eq "$(status_of limited) $(in_cgroup cgroup.freeze)" 'running 0' 'resumed'
-expect_status 0 runtime update --memory 50331648 --memory-swap 58720256 --pids-limit 20 --cpu-quota 33333 --cpu-share 512 limited
-expect_eq "$(in_cgroup memory.max) $(in_cgroup memory.swap.max) $(in_cgroup pids.max)" '50331648 8388608 20' 'updated'
-expect_eq "$(in_cgroup cpu.max) $(in_cgroup cpu.weight)" '33333 100000 20' 'updated shares of processors'
-expect_eq "$(in_cgroup cpuset.cpus)" 0 'what was not asked for'
-run_status runtime update --memory 1048576 --memory-swap 524288 limited
-[ "$STATUS" -ne 0 ] || fail 'a sum of memory and swap below the memory was taken'
-expect_eq "$(in_cgroup memory.max) $(in_cgroup memory.swap.max)" '50331648 8388608' 'limits after a refused update'
-expect_status 0 runtime events --stats limited
-expect_eq "$(jq -c '[.type, .data.memory.usage.limit, .data.pids.limit, .data.pids.current, .data.cpu.usage.total > 0]' <<<"$OUT")" \
-  '["stats",50331648,20,1,true]' 'the figures'
 end_one limited 'the limited container'
 
 step 'more memory than allowed: the OOM killer ends the job, and only that'

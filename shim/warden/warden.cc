@@ -82,8 +82,10 @@ bool Warden::serve_cli() {
   std::vector<Json> replies;
   while (!committed_) {
     auto packet = receive(kernel_, cli_.get(), milliseconds(0));
-    if (!packet && packet.error().rule == "warden.gone") return false;
-    if (!packet && packet.error().rule == "warden.timeout") break;
+    // A socket that cannot be read is as good as closed.
+    const std::string_view failed = packet ? std::string_view() : packet.error().rule;
+    if (failed == "warden.gone" || failed == "system.call") return false;
+    if (failed == "warden.timeout") break;
     auto reply = packet ? take_from_cli(std::move(*packet))
                         : Result<Json>(std::unexpected(std::move(packet.error())));
     if (twin_lost_) return false;

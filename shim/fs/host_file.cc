@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include "shim/base/encoding.h"
 
@@ -50,6 +49,13 @@ Result<std::string> read_open(sys::Kernel& kernel, const OpenFile& file, const s
     text += part;
   }
   return too_large(name, limit);
+}
+
+// "/a" of "/a/b", "/" of "/a"; empty when there is none.
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos || path == "/") return {};
+  return path.substr(0, std::max<std::size_t>(slash, 1));
 }
 
 Result<std::string> temporary_name(const std::string& name) {
@@ -123,7 +129,7 @@ Result<std::string> read_file_at(sys::Kernel& kernel, int dir, const std::string
 }
 
 bool is_absent(sys::Kernel& kernel, const std::string& path) {
-  for (std::filesystem::path at = path; at.has_relative_path(); at = at.parent_path()) {
+  for (std::string at = path; !at.empty(); at = folder_of(at)) {
     const auto itself = kernel.fstatat(AT_FDCWD, at, AT_SYMLINK_NOFOLLOW);
     if (!itself && itself.error().sys_errno == ENOENT) continue;
     // The first that exists: a folder without the rest, or a link to nowhere.

@@ -159,7 +159,7 @@ Result<std::string> write_evidence(sys::Kernel& kernel, Holdings& holdings, Prob
     done.receipt = evidence::receipt_name(holdings.facts);
     problems.note(log.receipt(done.receipt));
   }
-  const std::string path = holdings.evidence.receipts + "/" + done.receipt;
+  std::string path = holdings.evidence.receipts + "/" + done.receipt;
   auto audit = TRY(evidence::AuditLog::open(kernel, holdings.evidence.audit));
   if (done.audit.is_null()) {
     done.audit = TRY(write_end_record(audit, holdings, path));

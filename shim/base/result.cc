@@ -40,7 +40,7 @@ std::string printable(std::string_view text) {
 
 std::string Error::message() const {
   std::string line(to_string(cls));
-  if (!rule.empty()) line += " [" + rule + "]";
+  if (!rule.empty()) line += " [" + printable(rule) + "]";
   line += ": " + printable(what);
   if (!pointer.empty()) line += " (at " + printable(pointer) + ")";
   if (sys_errno != 0) line += std::string(": ") + strerrordesc_np(sys_errno);
@@ -53,7 +53,7 @@ std::string Error::json(std::string_view time_rfc3339) const {
                      {"msg", message()},
                      {"time", std::string(time_rfc3339)},
                      {"class", std::string(to_string(cls))},
-                     {"rule", rule},
+                     {"rule", printable(rule)},
                      {"pointer", printable(pointer)},
                      {"errno", sys_errno},
                      {"hint", printable(hint)}};

@@ -173,6 +173,7 @@ Status parse_unified(JsonObject& object, Resources& out) {
     if (!unified_key_shaped(key))
       return bad_input("oci.unified-key", "cgroup file \"" + printable(key) + "\"",
                        "write it like memory.high", pointer);
+    TRY(check_printable(value, "oci.unified-value", pointer));
   }
   return {};
 }

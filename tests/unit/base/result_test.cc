@@ -57,6 +57,14 @@ TEST(Result, JsonLineSurvivesHostileText) {
   EXPECT_EQ(parsed->at("pointer"), "\\xff\\n\"\\x00}");
 }
 
+// A helper that was taken over may send any text as the rule of its error.
+TEST(Result, AHostileRuleStaysInItsLine) {
+  Error error = bad_input("a.b", "x").error();
+  error.rule = "a\n[forged]";
+  EXPECT_EQ(error.message().find('\n'), std::string::npos);
+  EXPECT_EQ(parse_json(error.json("2026-01-02T03:04:05Z"))->value("rule", ""), "a\\n[forged]");
+}
+
 TEST(Result, ContextIsPutInFront) {
   Error error = internal("r", "inner").error();
   EXPECT_EQ(std::move(error).with_context("outer").what, "outer: inner");

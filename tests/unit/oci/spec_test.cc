@@ -176,6 +176,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"/linux/resources/cpu", "{\"cpus\":\"0;1\"}", "oci.cpu-list"},
         Refusal{"/linux/resources/unified", "{\"../x\":\"1\"}", "oci.unified-key"},
         Refusal{"/linux/resources/unified", "{\"a/b.c\":\"1\"}", "oci.unified-key"},
+        Refusal{"/linux/resources/unified", "{\"memory.high\":\"1\\n\"}", "oci.unified-value"},
         Refusal{"/linux/resources/hugepageLimits", "[{\"pageSize\":\"2M/\",\"limit\":1}]",
                 "oci.hugepage-size"},
         Refusal{"/linux/resources/memory", "{\"limit\":-2}", "oci.number-range"},

@@ -81,7 +81,7 @@ Status hand_over_to(int socket, const Json& body, std::span<const int> fds) {
 // Whatever was quoted in an error, the message that carries it stays small and free of NUL.
 std::string carried(std::string_view text) {
   constexpr std::size_t kMost = 4096;
-  return printable(text.substr(0, kMost));
+  return printable(text.substr(0, kMost)).substr(0, kMost);
 }
 
 Result<ErrorClass> class_of(std::string_view name) {
@@ -96,10 +96,10 @@ Result<Error> read_error(const Json& json) {
   Error error;
   const std::string name = TRY(object.get<std::string>("class"));
   error.cls = TRY(class_of(name));
-  error.rule = TRY(object.get<std::string>("rule"));
-  error.what = TRY(object.get<std::string>("what"));
-  error.hint = TRY(object.get<std::string>("hint"));
-  error.pointer = TRY(object.get<std::string>("pointer"));
+  error.rule = carried(TRY(object.get<std::string>("rule")));
+  error.what = carried(TRY(object.get<std::string>("what")));
+  error.hint = carried(TRY(object.get<std::string>("hint")));
+  error.pointer = carried(TRY(object.get<std::string>("pointer")));
   const std::int64_t number = TRY(object.get<std::int64_t>("errno"));
   TRY(object.done());
   if (number < 0 || number > 4095) return std::unexpected(malformed_reply());

@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPlain, "/linux/namespaces/5", R"({"type":"time","path":"/proc/17/ns/time"})", ""},
         Case{kPlain, "/linux/namespaces/5", R"({"type":"user","path":"/proc/17/ns/user"})",
              "namespaces.join"},
-        Case{kPlain, "/linux/namespaces/5", R"({"type":"user","path":"/proc/1/ns/user"})",
+        Case{kPlain, "/linux/namespaces/5", R"({"type":"time","path":"/proc/1/ns/time"})",
              "namespaces.host-path"},
         Case{kJob, "/linux/namespaces/5", R"({"type":"user","path":"/proc/17/ns/user"})",
              "namespaces.join"},

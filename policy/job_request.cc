@@ -1,11 +1,11 @@
 #include "policy/job_request.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "policy/match.h"
 #include "shim/base/clock.h"
 #include "shim/base/encoding.h"
+#include "shim/base/number.h"
 
 namespace casemate::policy {
 namespace {
@@ -75,11 +75,8 @@ Status check_env(const std::vector<std::string>& env, const std::string& pointer
 }
 
 std::optional<std::uint32_t> parse_id(std::string_view text) {
-  std::uint32_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (!whole || id > INT32_MAX) return std::nullopt;
-  return id;
+  const auto id = whole_number<std::uint32_t>(text);
+  return id && *id <= INT32_MAX ? id : std::nullopt;
 }
 
 Result<JobUser> parse_user(JsonObject& object) {

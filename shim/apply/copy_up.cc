@@ -1,15 +1,15 @@
 #include "shim/apply/copy_up.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "shim/apply/attach.h"
+#include "shim/fs/host_file.h"
+#include "shim/fs/names.h"
 
 namespace casemate::apply {
 namespace {
@@ -38,26 +38,6 @@ Result<UniqueFd> open_at(sys::Kernel& kernel, int dir, const std::string& name, 
                      .mode = mode,
                      .resolve = kPlainName};
   return kernel.openat2(dir, name, how);
-}
-
-struct DirClose {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
-
-// At most one name more than `most`: that there are too many is then seen.
-Result<std::vector<std::string>> list(sys::Kernel& kernel, int directory, std::uint64_t most) {
-  UniqueFd fd = TRY(open_at(kernel, directory, ".", O_RDONLY | O_DIRECTORY));
-  const std::unique_ptr<DIR, DirClose> dir(::fdopendir(fd.get()));
-  if (dir == nullptr) return sys_error("list a folder of the image");
-  (void)fd.release();  // closedir closes it
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(dir.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-    if (names.size() > most) break;
-  }
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 // Depth first, two descriptors for each level.
@@ -89,10 +69,12 @@ class CopyUp {
   Status enter(UniqueFd from, UniqueFd to) {
     if (levels_.size() == left_.depth)
       return refused("folders of the image are nested too deep", "remove tmpcopyup");
-    auto names = TRY(list(kernel_, from.get(), left_.entries));
+    // One more than there may be: that there are too many is then seen.
+    auto names = TRY(fs::names_in(kernel_, from.get(), left_.entries + 1));
     if (names.size() > left_.entries)
       return refused("the image has too many files there", "remove tmpcopyup");
     left_.entries -= names.size();
+    std::ranges::sort(names);
     levels_.push_back({std::move(from), std::move(to), std::move(names)});
     return {};
   }
@@ -150,17 +132,8 @@ class CopyUp {
         return refused("the image has too many bytes there", "remove tmpcopyup");
       left_.bytes -= bytes.size();
       size += bytes.size();
-      TRY(write_all(to, bytes));
+      TRY(fs::write_all(kernel_, to, bytes));
     }
-  }
-
-  Status write_all(int to, std::string_view bytes) {
-    while (!bytes.empty()) {
-      const std::size_t written = TRY(kernel_.write(to, bytes));
-      if (written == 0) return internal("readback.copy-up", "nothing could be written");
-      bytes.remove_prefix(written);
-    }
-    return {};
   }
 
   Status copy_folder(const std::string& name) {

@@ -90,13 +90,8 @@ std::string map_text(const std::vector<oci::IdMapping>& maps) {
 
 Status write_map(sys::Kernel& kernel, const std::string& path,
                  const std::vector<oci::IdMapping>& maps) {
-  const open_how how{.flags = O_WRONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
-  const UniqueFd file = TRY(kernel.openat2(AT_FDCWD, path, how));
-  const std::string text = map_text(maps);
-  const auto written = kernel.write(file.get(), text);
-  if (written && *written == text.size()) return {};
-  if (written) return internal("host.write", "short write to " + path);
-  if (!is_errno(written.error(), EINVAL)) return std::unexpected(written.error());
+  Status written = fs::write_kernel_file(kernel, path, map_text(maps));
+  if (written || !is_errno(written.error(), EINVAL)) return written;
   return bad_input("oci.id-mapping", "the kernel does not take these id mappings",
                    "no id may be in two ranges, neither of the container nor of the host");
 }

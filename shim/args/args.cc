@@ -1,6 +1,6 @@
 #include "shim/args/args.h"
 
-#include <charconv>
+#include "shim/base/number.h"
 
 namespace casemate {
 namespace {
@@ -63,10 +63,8 @@ Result<int> Args::number(std::string_view name, int fallback, int lowest, int hi
   const auto found = values_.find(name);
   if (found == values_.end()) return fallback;
   const std::string& text = found->second.back();
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (whole && number >= lowest && number <= highest) return number;
+  const auto number = whole_number<int>(text);
+  if (number && *number >= lowest && *number <= highest) return *number;
   return bad_input("cli.number", std::string(name) + " wants a number from " +
                                      std::to_string(lowest) + " to " + std::to_string(highest) +
                                      ", not " + printable(text));

@@ -3,11 +3,11 @@
 #include <sys/types.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <map>
 #include <thread>
 
+#include "shim/base/number.h"
 #include "shim/cgroup/cgroup.h"
 #include "shim/cgroup/files.h"
 
@@ -41,12 +41,9 @@ class Patience {
 Result<std::vector<pid_t>> parse_pids(std::string_view text) {
   std::vector<pid_t> out;
   for (const std::string_view word : words(text)) {
-    pid_t pid = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), pid);
-    if (error != std::errc() || end != word.data() + word.size()) {
-      return internal("cgroup.procs", "cgroup.procs has \"" + std::string(word) + "\"");
-    }
-    out.push_back(pid);
+    const auto pid = whole_number<pid_t>(word);
+    if (!pid) return internal("cgroup.procs", "cgroup.procs has \"" + std::string(word) + "\"");
+    out.push_back(*pid);
   }
   return out;
 }

@@ -1,9 +1,9 @@
 #include "shim/cgroup/settings.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
+#include "shim/base/number.h"
 #include "shim/cgroup/files.h"
 
 namespace casemate::cgroup {
@@ -17,13 +17,6 @@ Result<Settings> nothing(const oci::Resources&) {
   return Settings{};
 }
 
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 // Bytes with the suffixes that the kernel's memparse takes; unlimited is the largest number.
 std::optional<std::uint64_t> byte_count(std::string_view text) {
   if (text == "max" || text == "-1") return kUnlimited;
@@ -33,7 +26,7 @@ std::optional<std::uint64_t> byte_count(std::string_view text) {
     shift = 10 * static_cast<unsigned>(unit % 4 + 1);
     text.remove_suffix(1);
   }
-  const auto value = number(text);
+  const auto value = whole_number<std::uint64_t>(text);
   if (!value || (*value << shift) >> shift != *value) return std::nullopt;
   return std::min(*value << shift, kUnlimited);
 }
@@ -106,7 +99,8 @@ Result<std::uint64_t> huge_page_size(const std::string& name) {
       {"KB", 1024}, {"MB", 1024 * 1024}, {"GB", 1024 * 1024 * 1024}};
   for (const auto& [suffix, bytes] : kUnits) {
     if (!name.ends_with(suffix)) continue;
-    const auto count = number(std::string_view(name).substr(0, name.size() - suffix.size()));
+    const auto count =
+        whole_number<std::uint64_t>(std::string_view(name).substr(0, name.size() - suffix.size()));
     if (count && *count > 0 && *count <= 1024) return *count * bytes;
   }
   return bad_input("cgroup.limit", "huge page size \"" + name + "\"",
@@ -178,8 +172,10 @@ std::optional<std::set<unsigned>> parse_list(std::string_view text) {
   for (const std::string_view piece : split(text, ',')) {
     if (piece.empty()) continue;
     const std::size_t dash = piece.find('-');
-    const auto first = number(piece.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : number(piece.substr(dash + 1));
+    const auto first = whole_number<std::uint64_t>(piece.substr(0, dash));
+    const auto last = dash == std::string_view::npos
+                          ? first
+                          : whole_number<std::uint64_t>(piece.substr(dash + 1));
     if (!first || !last || *first > *last || *last >= kMaxCpu) return std::nullopt;
     for (auto i = *first; i <= *last; ++i) out.insert(static_cast<unsigned>(i));
   }

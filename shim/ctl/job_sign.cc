@@ -1,13 +1,13 @@
 #include <sys/random.h>
 
 #include <array>
-#include <charconv>
 #include <cstdio>
 
 #include "hooks/image/jws.h"
 #include "policy/job_request.h"
 #include "shim/base/clock.h"
 #include "shim/base/json.h"
+#include "shim/base/number.h"
 #include "shim/ctl/image_args.h"
 #include "shim/ctl/job_commands.h"
 #include "shim/fs/host_file.h"
@@ -17,10 +17,8 @@ namespace casemate::ctl {
 namespace {
 
 Result<std::int64_t> parse_seconds(const std::string& text) {
-  std::int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (whole && seconds > 0 && seconds <= 31'536'000) return seconds;
+  const auto seconds = whole_number<std::int64_t>(text);
+  if (seconds && *seconds > 0 && *seconds <= 31'536'000) return *seconds;
   return bad_input("cli.usage", "--valid-for takes seconds, at most a year");
 }
 

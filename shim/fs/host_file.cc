@@ -192,6 +192,13 @@ Status write_durably(sys::Kernel& kernel, const std::string& path, std::string_v
   return kernel.fsync(dir.get());
 }
 
+Status write_kernel_file(sys::Kernel& kernel, const std::string& path, std::string_view text) {
+  const open_how how{.flags = O_WRONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
+  const UniqueFd file = TRY(kernel.openat2(AT_FDCWD, path, how));
+  if (TRY(kernel.write(file.get(), text)) == text.size()) return {};
+  return internal("host.write", "short write to " + path);
+}
+
 Status write_all(sys::Kernel& kernel, int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const std::size_t put = TRY(kernel.write(fd, bytes));

@@ -40,6 +40,8 @@ Status write_atomically(sys::Kernel& kernel, const std::string& path, std::strin
 // As write_atomically, and on disk when it returns: for records that must outlive a power cut.
 Status write_durably(sys::Kernel& kernel, const std::string& path, std::string_view bytes,
                      mode_t mode);
+// A file of the kernel's (procfs, sysfs) that is there: in one write, which the kernel takes whole.
+Status write_kernel_file(sys::Kernel& kernel, const std::string& path, std::string_view text);
 // Every byte or an error.
 Status write_all(sys::Kernel& kernel, int fd, std::string_view bytes);
 // O_PATH|O_DIRECTORY descriptor of `path`, made with its parents (each with `mode`) when absent.

@@ -1,28 +1,23 @@
 #include "shim/fs/wipe.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "shim/base/clock.h"
+#include "shim/fs/names.h"
 #include "shim/fs/wipe_file.h"
 
 namespace casemate::fs {
 namespace {
 
 constexpr std::size_t kBatch = 4096;  // names listed at a time
-
-struct DirClose {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
 
 Status make_writable(sys::Kernel& kernel, int mount) {
   struct statvfs facts{};
@@ -37,23 +32,6 @@ Status make_writable(sys::Kernel& kernel, int mount) {
 void clear_flags(int fd) {
   int flags = 0;
   ::ioctl(fd, FS_IOC_SETFLAGS, &flags);  // ENOTTY where there are none
-}
-
-// Up to kBatch names of a folder. A fresh descriptor: the position of a shared one would move.
-Result<std::vector<std::string>> list(sys::Kernel& kernel, int directory) {
-  open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  UniqueFd fd = TRY(kernel.openat2(directory, ".", how));
-  const std::unique_ptr<DIR, DirClose> dir(::fdopendir(fd.get()));
-  if (dir == nullptr) return sys_error("list a folder to wipe");
-  (void)fd.release();  // closedir closes it
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(dir.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-    if (names.size() == kBatch) break;
-  }
-  return names;
 }
 
 // Every folder is emptied in the root's place: its files are overwritten and removed, its folders
@@ -73,7 +51,7 @@ class Wipe {
   Result<Wiped> finish() {
     auto bytes = overwriter_.finish();
     if (!bytes) note(std::move(bytes.error()));
-    const auto left = list(kernel_, root_);
+    const auto left = names_in(kernel_, root_, kBatch);
     if (!first_ && (!left || !left->empty()))
       note(internal("wipe.incomplete", "names are left after the wipe").error());
     if (first_) return std::unexpected(std::move(*first_));
@@ -91,7 +69,7 @@ class Wipe {
 
   // One batch of names; false when none of them went away.
   bool batch(int directory, bool is_root) {
-    const auto names = list(kernel_, directory);
+    const auto names = names_in(kernel_, directory, kBatch);
     if (!names) return noted(std::unexpected(names.error()));
     const std::uint64_t before = removed_;
     for (const auto& name : *names) remove(directory, name, is_root);

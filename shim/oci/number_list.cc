@@ -1,25 +1,20 @@
 #include "shim/oci/number_list.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
+
+#include "shim/base/number.h"
 
 namespace casemate::oci {
 namespace {
 
-std::optional<std::uint32_t> number(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole ? std::optional(value) : std::nullopt;
-}
-
 // "3" or "0-3".
 std::optional<std::pair<std::uint32_t, std::uint32_t>> range(std::string_view text) {
   const auto dash = text.find('-');
-  const auto first = number(text.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : number(text.substr(dash + 1));
+  const auto first = whole_number<std::uint32_t>(text.substr(0, dash));
+  const auto last =
+      dash == std::string_view::npos ? first : whole_number<std::uint32_t>(text.substr(dash + 1));
   if (!first || !last || *first > *last) return std::nullopt;
   return std::pair(*first, *last);
 }

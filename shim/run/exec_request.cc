@@ -1,9 +1,9 @@
 #include "shim/run/exec_request.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "shim/base/json.h"
+#include "shim/base/number.h"
 
 namespace casemate::run {
 namespace {
@@ -11,11 +11,8 @@ namespace {
 constexpr std::uint32_t kHighestId = INT32_MAX;
 
 std::optional<std::uint32_t> parse_id(std::string_view text) {
-  std::uint32_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (!whole || id > kHighestId) return std::nullopt;
-  return id;
+  const auto id = whole_number<std::uint32_t>(text);
+  return id && *id <= kHighestId ? id : std::nullopt;
 }
 
 std::string_view name_of(std::string_view variable) {

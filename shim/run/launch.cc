@@ -52,20 +52,13 @@ std::string offset_line(const char* clock, const std::optional<oci::TimeOffset>&
          std::to_string(offset->nanosecs) + "\n";
 }
 
-Status write_proc(sys::Kernel& kernel, const std::string& path, const std::string& text) {
-  const open_how how{.flags = O_WRONLY | O_CLOEXEC, .mode = 0, .resolve = 0};
-  const UniqueFd file = TRY(kernel.openat2(AT_FDCWD, path, how));
-  if (TRY(kernel.write(file.get(), text)) == text.size()) return {};
-  return internal("host.write", "short write to " + path);
-}
-
 Status enter_time_namespace(sys::Kernel& kernel, const plan::Plan& plan) {
   TRY(kernel.unshare(CLONE_NEWTIME));
   const auto* offsets = plan.find<plan::TimeOffsets>();
   if (offsets == nullptr) return {};
   const std::string text =
       offset_line("monotonic", offsets->monotonic) + offset_line("boottime", offsets->boottime);
-  return write_proc(kernel, "/proc/self/timens_offsets", text);
+  return fs::write_kernel_file(kernel, "/proc/self/timens_offsets", text);
 }
 
 Result<sys::Child> clone_init(sys::Kernel& kernel, const plan::Plan& plan,
@@ -106,10 +99,11 @@ Status set_up_from_outside(sys::Kernel& kernel, const plan::Plan& plan, pid_t pi
     TRY(apply::write_id_maps(kernel, pid, maps->uids, maps->gids));
   const std::string proc = "/proc/" + std::to_string(pid);
   if (const auto* oom = plan.find<plan::SetOomScore>())
-    TRY(write_proc(kernel, proc + "/oom_score_adj", std::to_string(oom->score)));
+    TRY(fs::write_kernel_file(kernel, proc + "/oom_score_adj", std::to_string(oom->score)));
   for (const plan::Step& step : plan.steps)
     if (const auto* limit = std::get_if<plan::SetRlimit>(&step))
-      if (plan::forbids_dumps(*limit)) TRY(write_proc(kernel, proc + "/coredump_filter", "0"));
+      if (plan::forbids_dumps(*limit))
+        TRY(fs::write_kernel_file(kernel, proc + "/coredump_filter", "0"));
   return {};
 }
 

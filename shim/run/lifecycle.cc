@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <thread>
 
 #include "shim/base/clock.h"
+#include "shim/base/number.h"
 #include "shim/run/container.h"
 #include "shim/run/late_hooks.h"
 #include "shim/run/notify.h"
@@ -228,11 +228,9 @@ std::optional<int> realtime_signal(std::string_view name) {
   if (rest.empty()) return low ? SIGRTMIN : SIGRTMAX;
   if (rest.size() < 2 || rest.front() != (low ? '+' : '-')) return std::nullopt;
   rest.remove_prefix(1);
-  int offset = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), offset);
-  const bool whole = error == std::errc() && end == rest.data() + rest.size();
-  if (!whole || offset < 0 || offset > SIGRTMAX - SIGRTMIN) return std::nullopt;
-  return low ? SIGRTMIN + offset : SIGRTMAX - offset;
+  const auto offset = whole_number<int>(rest);
+  if (!offset || *offset < 0 || *offset > SIGRTMAX - SIGRTMIN) return std::nullopt;
+  return low ? SIGRTMIN + *offset : SIGRTMAX - *offset;
 }
 
 std::optional<int> named_signal(std::string_view name) {
@@ -250,10 +248,8 @@ std::optional<int> named_signal(std::string_view name) {
 }  // namespace
 
 Result<int> parse_signal(const std::string& text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size() && number > 0 && number <= SIGRTMAX)
-    return number;
+  if (const auto number = whole_number<int>(text); number && *number > 0 && *number <= SIGRTMAX)
+    return *number;
   std::string name = text;
   std::ranges::transform(name, name.begin(), [](unsigned char c) {
     return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : static_cast<char>(c);

@@ -1,9 +1,9 @@
 #include "shim/run/limit_request.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
+#include "shim/base/number.h"
 #include "shim/plan/compile.h"
 #include "shim/plan/resources.h"
 
@@ -16,14 +16,6 @@ std::unexpected<Error> bad_value(std::string_view option, const std::string& val
       "update.value",
       "invalid value for " + std::string(option.substr(2)) + ": \"" + printable(value) + "\"",
       hint);
-}
-
-template <class T>
-std::optional<T> whole_number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole ? std::optional(value) : std::nullopt;
 }
 
 Status set_bytes(std::optional<std::int64_t>& out, std::string_view option,

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
+#include "shim/base/number.h"
 #include "shim/cgroup/files.h"
 #include "shim/fs/host_file.h"
 #include "shim/run/container.h"
@@ -60,13 +60,12 @@ Result<std::string> filter_table(std::string_view output, const std::vector<pid_
   for (const std::string_view line : std::span(lines).subspan(1)) {
     const auto fields = cgroup::words(line);
     if (fields.empty()) continue;
-    pid_t pid = 0;
     const std::string_view field = index < fields.size() ? fields[index] : std::string_view("-");
-    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), pid);
-    if (error != std::errc() || end != field.data() + field.size())
+    const auto pid = whole_number<pid_t>(field);
+    if (!pid)
       return bad_input("ps.columns", "unable to parse pid: " + printable(field),
                        "choose a format of ps that has a process in each line");
-    if (std::ranges::find(pids, pid) != pids.end()) table += printable(line) + "\n";
+    if (std::ranges::find(pids, *pid) != pids.end()) table += printable(line) + "\n";
   }
   return table;
 }

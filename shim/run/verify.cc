@@ -2,9 +2,8 @@
 
 #include <fcntl.h>
 
-#include <charconv>
-
 #include "shim/base/clock.h"
+#include "shim/base/number.h"
 #include "shim/fs/host_file.h"
 #include "shim/sys/helper.h"
 
@@ -101,12 +100,7 @@ Result<std::vector<UniqueFd>> open_layouts(Runtime& runtime) {
 }  // namespace
 
 void resolve_user(policy::ImageConfig& config) {
-  const auto number = [](std::string_view text) -> std::optional<std::uint32_t> {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
-    return value;
-  };
+  const auto number = whole_number<std::uint32_t>;
   if (config.user.empty()) {
     config.uid = config.gid = 0;
     return;

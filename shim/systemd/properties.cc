@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 
+#include "shim/base/number.h"
 #include "shim/cgroup/devices.h"
 #include "shim/cgroup/files.h"
 #include "shim/cgroup/settings.h"
@@ -25,10 +25,7 @@ std::unexpected<Error> unreadable(const cgroup::Setting& setting) {
 // A plain number; "max" is systemd's infinity.
 std::optional<std::uint64_t> number(std::string_view text) {
   if (text == "max") return kUnset;
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return whole_number<std::uint64_t>(text);
 }
 
 using Made = Result<Properties>;

@@ -60,6 +60,18 @@ confused() {
     [$pointer, ($all | setpath($path; getpath($path) | if type == "string" then [7] else "x" end) | tojson)]' "$1"
 }
 
+# each_confused GOOD BAD PREFIX COMMAND…: the command, which reads BAD, refuses each; PREFIX and the value's
+# pointer stand in the error.
+each_confused() {
+  local good=$1 bad=$2 prefix=$3 line pointer
+  shift 3
+  while IFS= read -r line; do
+    jq -r '.[1]' <<<"$line" >"$bad"
+    pointer=$(jq -r '.[0]' <<<"$line")
+    refused "${good##*/}: $pointer of another type" '(json|oci)\.[a-z-]+' "$prefix$pointer" "$@"
+  done < <(confused "$good" .)
+}
+
 e2e_begin
 require_casemate
 make_texts
@@ -99,11 +111,7 @@ refused 'a pipe as config.json' 'host\.file-kind' config.json "${CALL[@]}" run -
 rm "$W/bad/config.json"
 
 step 'config.json with values of another type'
-while IFS= read -r line; do
-  jq -r '.[1]' <<<"$line" >"$W/bad/config.json"
-  pointer=$(jq -r '.[0]' <<<"$line")
-  refused "$pointer of another type" '(json|oci)\.[a-z-]+' "(at $pointer" "${CALL[@]}" run --bundle "$W/bad" bad
-done < <(confused "$W/good.json" .)
+each_confused "$W/good.json" "$W/bad/config.json" '(at ' "${CALL[@]}" run --bundle "$W/bad" bad
 
 step 'config.json without what must be there, or with numbers out of range'
 while read -r pointer filter; do
@@ -140,11 +148,7 @@ done
 mkfifo "$W/pipe"
 refused 'a pipe as process.json' 'host\.file-kind' pipe "${CALL[@]}" exec --process "$W/pipe" box
 refused 'no process.json' 'system\.call' absent "${CALL[@]}" exec --process "$W/absent" box
-while IFS= read -r line; do
-  jq -r '.[1]' <<<"$line" >"$W/bad.json"
-  pointer=$(jq -r '.[0]' <<<"$line")
-  refused "process.json: $pointer of another type" '(json|oci)\.[a-z-]+' "$pointer" "${CALL[@]}" exec --process "$W/bad.json" box
-done < <(confused "$W/process.json" .)
+each_confused "$W/process.json" "$W/bad.json" '' "${CALL[@]}" exec --process "$W/bad.json" box
 
 step 'update --resources'
 update() { runtime update --resources - box <"$1"; }
@@ -153,11 +157,7 @@ for text in "$W"/texts/*; do
   refused "resources: ${text##*/}" '(json\.[a-z-]+|update\.resources|host\.file-size)' '' update "$text"
 done
 jq -c .linux.resources "$W/good.json" >"$W/resources.json"
-while IFS= read -r line; do
-  jq -r '.[1]' <<<"$line" >"$W/bad.json"
-  pointer=$(jq -r '.[0]' <<<"$line")
-  refused "resources: $pointer of another type" '(json|oci)\.[a-z-]+' "(at /linux/resources$pointer" update "$W/bad.json"
-done < <(confused "$W/resources.json" .)
+each_confused "$W/resources.json" "$W/bad.json" '(at /linux/resources' update "$W/bad.json"
 expect_status 0 "${CALL[@]}" exec box true
 expect_same "$W/before" 'broken texts for a running container'
 

@@ -153,6 +153,7 @@ bundle_with() {
 
 is_casemate() { [ "$(basename "$RUNTIME")" = casemate ]; }
 
+status_of() { runtime state "$1" | jq -er .status; }
 require_casemate() {
   is_casemate || fail "this test is about casemate's own features; RUNTIME is $RUNTIME"
 }

@@ -3,7 +3,6 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-status_of() { runtime state "$1" | jq -er .status; }
 has_status() { [ "$(status_of "$1")" = "$2" ]; }
 
 # create keeps the standard streams for the job, so they must not be our pipes.

@@ -7,14 +7,9 @@
 
 # bundle JQ_FILTER COMMAND…: $W/bundle runs the command under that configuration.
 bundle() {
-  local filter=$1
-  shift
-  rm -rf -- "$W/bundle"
-  busybox_bundle "$W/bundle" "$@"
+  bundle_with "$@"
   ln -sf busybox "$W/bundle/rootfs/bin/stat"
   ln -sf busybox "$W/bundle/rootfs/bin/readlink"
-  jq "$filter" "$W/bundle/config.json" >"$W/config.new"
-  mv -- "$W/config.new" "$W/bundle/config.json"
 }
 # runs FILTER SCRIPT: the script's output in $OUT.
 runs() {
@@ -130,8 +125,7 @@ head -c 2097152 /dev/zero >"$W/bundle/rootfs/data/large"
 expect_status 1 runtime run --bundle "$W/bundle" full
 expect_contains "$ERR" '[mount.copy-up]' 'more than the tmpfs holds'
 rm "$W/bundle/rootfs/data/large"
-jq ".mounts += [$(bind_of /data/deep "$W/shared"), {destination: \"/data/deep/below\", type: \"tmpfs\", source: \"tmpfs\", options: [\"tmpcopyup\"]}]" \
-  "$W/bundle/config.json" >"$W/config.new" && mv "$W/config.new" "$W/bundle/config.json"
+edit_config "$W/bundle" ".mounts += [$(bind_of /data/deep "$W/shared"), {destination: \"/data/deep/below\", type: \"tmpfs\", source: \"tmpfs\", options: [\"tmpcopyup\"]}]"
 expect_status 1 runtime run --bundle "$W/bundle" bound
 expect_contains "$ERR" '[mount.copy-up]' 'files of the host are not copied'
 expect_same "$W/before" 'tmpcopyup'

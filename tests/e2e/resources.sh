@@ -4,7 +4,6 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-status_of() { runtime state "$1" | jq -er .status; }
 has_status() { [ "$(status_of "$1")" = "$2" ]; }
 create() {  # ID
   runtime create --bundle "$W/bundle" "$1" >"$W/$1.out" 2>"$W/$1.err" </dev/null ||

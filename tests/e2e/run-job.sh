@@ -37,8 +37,7 @@ python_job scratch 'import os
 for place in "/dev/shm/a", "/tmp/b", "/var/tmp/c":
     if os.path.isdir(os.path.dirname(place)): open(place, "wb").write(os.urandom(3000000)); print(place, flush=True)'
 # A tmpfs that looks like the image's own /tmp, and is overwritten like all others.
-jq '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "size=16m"]}]' \
-  "$W/scratch/config.json" >"$W/config.new" && mv "$W/config.new" "$W/scratch/config.json"
+edit_config "$W/scratch" '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "size=16m"]}]'
 expect_status 0 runtime run --bundle "$W/scratch" --job "$W/scratch.job" scratch
 written=$(wc -l <<<"$OUT")
 [ "$written" -ge 2 ] || fail "the job found no place to write to: $OUT"

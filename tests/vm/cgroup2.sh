@@ -13,7 +13,6 @@ LIMITED='.linux.cgroupsPath = "/site/jobs/limited" | .linux.resources += {
 DISK_MAJOR=$((0x$(stat -c %t /dev/vda)))
 disk_node() { mknod -m 666 "$W/bundle/rootfs/data/disk" b "$DISK_MAJOR" 0; }
 in_cgroup() { cat "$CGROUPS/site/jobs/limited/$1"; }
-status_of() { runtime state "$1" | jq -er .status; }
 # start_one ID: creates and starts $W/bundle, whose output goes to $W/ID.out.
 start_one() {
   runtime create --bundle "$W/bundle" "$1" >"$W/$1.out" 2>&1 </dev/null || fail "create $1: $(cat "$W/$1.out")"

@@ -30,15 +30,6 @@ systemd_runtime() {
 }
 export -f systemd_runtime
 
-# bundle JQ_FILTER COMMAND…: $W/bundle runs the command under that configuration.
-bundle() {
-  local filter=$1
-  shift
-  rm -rf -- "$W/bundle"
-  busybox_bundle "$W/bundle" "$@"
-  jq "$filter" "$W/bundle/config.json" >"$W/config.new"
-  mv -- "$W/config.new" "$W/bundle/config.json"
-}
 status_of() { systemd_runtime state "$1" | jq -er .status; }
 has_status() { [ "$(status_of "$1")" = "$2" ]; }
 # start_one ID: creates and starts $W/bundle, whose output goes to $W/ID.out, and waits for its "up".
@@ -90,22 +81,22 @@ expect_eq "$(cat /proc/1/comm)" systemd 'pid 1'
 expect_eq "$(stat -f -c %T "$CGROUPS")" cgroup2fs 'file system'
 
 step 'run: the job is in its scope, and its exit code comes back'
-bundle '.linux.cgroupsPath = "system.slice:docker:first"' sh -c 'cat /proc/self/cgroup; exit 7'
+bundle_with '.linux.cgroupsPath = "system.slice:docker:first"' sh -c 'cat /proc/self/cgroup; exit 7'
 expect_status 7 systemd_runtime run --bundle "$W/bundle" first
 expect_eq "$OUT" '0::/system.slice/docker-first.scope' 'its control group'
 expect_nothing_left 'the first container'
 
 step 'without a path of its own it is named by root and id; a nested slice is where its dashes say'
-bundle . cat /proc/self/cgroup
+bundle_with . cat /proc/self/cgroup
 expect_status 0 systemd_runtime run --bundle "$W/bundle" unnamed
 [[ $OUT =~ ^0::/system\.slice/casemate-[0-9a-f]{32}\.scope$ ]] || fail "the unnamed container is in $OUT"
-bundle '.linux.cgroupsPath = "site-gpu.slice:docker:nested"' cat /proc/self/cgroup
+bundle_with '.linux.cgroupsPath = "site-gpu.slice:docker:nested"' cat /proc/self/cgroup
 expect_status 0 systemd_runtime run --bundle "$W/bundle" nested
 expect_eq "$OUT" '0::/site.slice/site-gpu.slice/docker-nested.scope' 'a nested slice'
 expect_nothing_left 'the slices'
 
 step 'limits stand in systemd and in the kernel'
-bundle "$LIMITED" sh -c 'trap "exit 3" TERM; cat /sys/fs/cgroup/memory.max; echo up; while :; do sleep 1; done'
+bundle_with "$LIMITED" sh -c 'trap "exit 3" TERM; cat /sys/fs/cgroup/memory.max; echo up; while :; do sleep 1; done'
 mknod -m 666 "$W/bundle/rootfs/data/serial" c 4 64
 start_one limited
 pid=$(systemd_runtime state limited | jq -r .pid)
@@ -178,7 +169,7 @@ wait_until 30 has_status limited stopped || fail "the container is $(status_of l
 end_one limited 'the stopped scope'
 
 step 'delete of a container that ended takes no unit that has its name since'
-bundle '.linux.cgroupsPath = "system.slice:docker:name"' sh -c 'echo up; exec sleep 600'
+bundle_with '.linux.cgroupsPath = "system.slice:docker:name"' sh -c 'echo up; exec sleep 600'
 start_one old
 expect_status 0 systemd_runtime kill old KILL
 wait_until 30 eval '[ ! -e "$CGROUPS/system.slice/docker-name.scope" ]' || fail 'the old scope stays'
@@ -188,7 +179,7 @@ expect_eq "$(status_of new) $(property ActiveState docker-name.scope)" 'running 
 end_one new 'the two of one name'
 
 step 'a unit that failed is forgotten'
-bundle '.linux.cgroupsPath = "system.slice:docker:failed"' /bin/no-such-program
+bundle_with '.linux.cgroupsPath = "system.slice:docker:failed"' /bin/no-such-program
 run_status systemd_runtime run --bundle "$W/bundle" failed
 [ "$STATUS" -ne 0 ] || fail 'a program that is not there ran'
 expect_nothing_left 'the failed create'
@@ -207,7 +198,7 @@ cut_short() {
 }
 
 step 'a create whose caller is killed, at some moments, leaves no unit'
-bundle '.linux.cgroupsPath = "system.slice:docker:cut"' sleep 600
+bundle_with '.linux.cgroupsPath = "system.slice:docker:cut"' sleep 600
 mapfile -t arguments < <(runtime_arguments)
 cut_short caller 0 "$W/state/*/cut"
 for delay in 0 0.02 0.05 0.1 0.2 0.4 0.8; do cut_short caller "$delay" "$CGROUPS/system.slice/docker-cut.scope"; done
@@ -222,13 +213,13 @@ pkill -KILL -x casemate-warden
 end_one lonely 'the container without wardens'
 
 step 'what systemd cannot be asked for is refused by name'
-bundle '.linux.cgroupsPath = "/site/jobs/x"' true
+bundle_with '.linux.cgroupsPath = "/site/jobs/x"' true
 refused 2 cgroup.systemd 'a plain path'
-bundle '.linux.cgroupsPath = "system:docker:x"' true
+bundle_with '.linux.cgroupsPath = "system:docker:x"' true
 refused 2 cgroup.systemd 'what is no slice'
-bundle '.linux.resources.pids.limit = 1' true
+bundle_with '.linux.resources.pids.limit = 1' true
 refused 4 cgroup.systemd-pids 'one process alone'
-bundle '.linux.cgroupsPath = "system.slice:docker:x"' true
+bundle_with '.linux.cgroupsPath = "system.slice:docker:x"' true
 run_status runtime run --bundle "$W/bundle" x
 expect_contains "$ERR" '[cgroup.systemd]' "systemd's notation without --systemd-cgroup"
 expect_contains "$ERR" '--systemd-cgroup' 'what to do about it'
@@ -242,8 +233,7 @@ start_job() {
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
 print("up", flush=True)
 time.sleep(600)'
-  jq ".linux.cgroupsPath = \"system.slice:docker:$name\"" "$W/$name/config.json" >"$W/config.new"
-  mv -- "$W/config.new" "$W/$name/config.json"
+  edit_config "$W/$name" ".linux.cgroupsPath = \"system.slice:docker:$name\""
   {
     printf '#!/bin/sh\nexec >"%s" 2>&1\n' "$W/$name.out"
     for command in "$@"; do printf '%s --systemd-cgroup %s\n' "$RUNTIME ${arguments[*]}" "$command"; done
@@ -284,7 +274,7 @@ site_evidence || fail 'receipts or audit log do not verify'
 
 step 'without the direct socket the system bus serves'
 mount --bind /dev/null /run/systemd/private
-bundle '.linux.cgroupsPath = "system.slice:docker:bus"' cat /proc/self/cgroup
+bundle_with '.linux.cgroupsPath = "system.slice:docker:bus"' cat /proc/self/cgroup
 expect_status 0 systemd_runtime run --bundle "$W/bundle" bus
 expect_eq "$OUT" '0::/system.slice/docker-bus.scope' 'its control group'
 [ ! -e "$CGROUPS/system.slice/docker-bus.scope" ] || fail 'the scope stays'

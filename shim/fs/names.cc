@@ -1,0 +1,33 @@
+#include "shim/fs/names.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include <memory>
+
+namespace casemate::fs {
+namespace {
+
+struct DirClose {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+}  // namespace
+
+Result<std::vector<std::string>> names_in(sys::Kernel& kernel, int directory, std::size_t most) {
+  const open_how how{.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = 0};
+  UniqueFd fd = TRY(kernel.openat2(directory, ".", how));
+  const std::unique_ptr<DIR, DirClose> dir(::fdopendir(fd.get()));
+  if (dir == nullptr) return sys_error("list a folder");
+  (void)fd.release();  // closedir closes it
+  std::vector<std::string> names;
+  while (names.size() < most) {
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  return names;
+}
+
+}  // namespace casemate::fs

@@ -1,6 +1,3 @@
-#include <sys/random.h>
-
-#include <array>
 #include <cstdio>
 
 #include "hooks/image/jws.h"
@@ -11,6 +8,7 @@
 #include "shim/ctl/image_args.h"
 #include "shim/ctl/job_commands.h"
 #include "shim/fs/host_file.h"
+#include "shim/sys/random.h"
 #include "shim/sys/real_kernel.h"
 
 namespace casemate::ctl {
@@ -28,10 +26,7 @@ Status complete(Json& request, std::int64_t valid_for) {
   if (!request.contains("issued")) request["issued"] = rfc3339(now);
   if (!request.contains("expires")) request["expires"] = rfc3339(now + valid_for);
   if (request.contains("nonce")) return {};
-  std::array<unsigned char, 16> nonce;
-  if (::getrandom(nonce.data(), nonce.size(), 0) != static_cast<ssize_t>(nonce.size()))
-    return sys_error("getrandom");
-  request["nonce"] = to_hex(nonce);
+  request["nonce"] = TRY(sys::random_hex(16));
   return {};
 }
 

@@ -1,13 +1,11 @@
 #include "shim/fs/host_file.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 
-#include "shim/base/encoding.h"
+#include "shim/sys/random.h"
 
 namespace casemate::fs {
 namespace {
@@ -59,10 +57,7 @@ std::string folder_of(const std::string& path) {
 }
 
 Result<std::string> temporary_name(const std::string& name) {
-  std::array<unsigned char, 8> random;
-  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
-    return sys_error("getrandom");
-  return "." + name + "." + to_hex(random);
+  return "." + name + "." + TRY(sys::random_hex(8));
 }
 
 Status fill(sys::Kernel& kernel, int fd, std::string_view bytes, mode_t mode, bool durable) {

@@ -84,10 +84,11 @@ Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClie
   return staged;
 }
 
-Result<JobCgroup> stage_cgroup(Runtime& runtime, const Admission& admission, WardenClient& warden) {
+Result<JobCgroup> stage_cgroup(Runtime& runtime, const Admission& admission,
+                               ContainerDir& directory, WardenClient& warden) {
   const auto* step = admission.plan.find<plan::CreateCgroup>();
   JobCgroup job = step->scope
-                      ? TRY(start_scope(runtime, admission))
+                      ? TRY(start_scope(runtime, admission, directory))
                       : JobCgroup{TRY(make_held_cgroup(runtime, admission, warden, step->path))};
   // A scope needs no intent before: what we leave empty systemd takes away.
   if (step->scope) TRY(warden.hold_cgroup(job.group.to_json()));
@@ -128,7 +129,6 @@ Result<apply::Prepared> stage_mounts(Runtime& runtime, Admission& admission,
 struct Attempt {
   pid_t pid = -1;
   UniqueFd terminal;
-  std::optional<systemd::Unit> unit;
 };
 
 warden::StateRecord state_record(const Admission& admission, const WardenClient& warden,
@@ -146,7 +146,6 @@ warden::StateRecord state_record(const Admission& admission, const WardenClient&
   record.plan_digest = admission.plan_digest;
   for (const auto& [key, value] : spec.annotations) record.annotations[key] = value;
   record.extra = {{"profile", admission.profile.name}, {"laterHooks", later_hooks(admission.plan)}};
-  if (attempt.unit) record.extra["unit"] = systemd::to_json(*attempt.unit);
   return record;
 }
 
@@ -177,11 +176,10 @@ void dismiss(WardenClient warden) {
 // we gave up waiting for its answer, the end of init makes it clean up, and the rest is as in
 // delete.
 void roll_back(Runtime& runtime, const Admission& admission, ContainerDir& directory,
-               WardenClient warden, pid_t init, const std::optional<systemd::Unit>& unit) {
+               WardenClient warden, pid_t init) {
   if (init > 0) ::kill(init, SIGKILL);  // our child, not reaped yet: nobody else has its pid
   dismiss(std::move(warden));
   if (init > 0) reap(init);
-  if (unit) static_cast<void>(manager_of(runtime).stop(*unit));
   if (directory.let_go_of_life_lock()) static_cast<void>(discard(runtime, directory));
   // Hooks may have set something up for an init that existed.
   if (init > 0)
@@ -202,8 +200,7 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   Staged staged = TRY(stage_datasets(runtime, admission, warden));
   const Json datasets = staged.facts;
   TRY(journal.enter(warden::State::staged));
-  JobCgroup job = TRY(stage_cgroup(runtime, admission, warden));
-  attempt.unit = job.unit;
+  JobCgroup job = TRY(stage_cgroup(runtime, admission, directory, warden));
   apply::Prepared prepared =
       TRY(stage_mounts(runtime, admission, directory, job.group, std::move(staged), warden));
   Launched launched =
@@ -237,8 +234,8 @@ Result<Created> stage_and_launch(Runtime& runtime, Admission& admission, WardenC
   const Status done = launch_and_commit(runtime, admission, *directory, warden, attempt);
   if (done)
     return Created{std::move(*directory), std::move(warden), attempt.pid,
-                   std::move(attempt.terminal), std::move(attempt.unit)};
-  roll_back(runtime, admission, *directory, std::move(warden), attempt.pid, attempt.unit);
+                   std::move(attempt.terminal)};
+  roll_back(runtime, admission, *directory, std::move(warden), attempt.pid);
   return std::unexpected(done.error());
 }
 
@@ -272,8 +269,7 @@ Result<Created> create_audited(Runtime& runtime, const CreateRequest& request) {
   if (const Status written = write_pid_file(runtime, request, created.pid); !written) {
     // Whoever finds a pid file finds a container that stands.
     static_cast<void>(runtime.kernel.unlinkat(AT_FDCWD, request.pid_file, 0));
-    roll_back(runtime, *admission, created.directory, std::move(created.warden), created.pid,
-              created.unit);
+    roll_back(runtime, *admission, created.directory, std::move(created.warden), created.pid);
     return std::unexpected(written.error());
   }
   return created;

@@ -4,7 +4,6 @@
 
 #include "shim/run/admission.h"
 #include "shim/run/runtime.h"
-#include "shim/systemd/manager.h"
 #include "shim/warden/container_dir.h"
 #include "shim/warden/protocol.h"
 
@@ -15,7 +14,6 @@ struct Created {
   warden::WardenClient warden;
   pid_t pid = -1;
   UniqueFd terminal;  // master, with CreateRequest::own_terminal and a terminal asked for
-  std::optional<systemd::Unit> unit = {};
 };
 
 // Refusals are in the audit log when this returns. The caller is init's and the warden's parent and

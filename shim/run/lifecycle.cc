@@ -28,12 +28,14 @@ using warden::WardenClient;
 constexpr milliseconds kStartDeadline{60'000};  // a startContainer hook may take 50 s
 constexpr milliseconds kWipeDeadline{120'000};
 
-// "creating" also for one whose create died before it wrote a state.
+// One without a state is being created; or its create died, and its warden may have undone it.
 Result<std::string> status_of(Runtime& runtime, ContainerDir& directory) {
   const auto state = state_of(runtime, directory);
   if (state) return state->value("status", "");
-  if (state.error().sys_errno == ENOENT) return "creating";
-  return std::unexpected(state.error());
+  if (state.error().sys_errno != ENOENT) return std::unexpected(state.error());
+  const auto journalled = warden::journal_state(runtime.kernel, directory.fd());
+  const bool undone = journalled && warden::reached(*journalled, warden::State::wiped);
+  return undone ? "stopped" : "creating";
 }
 
 Result<bool> is_stopped(Runtime& runtime, ContainerDir& directory) {
@@ -152,6 +154,7 @@ Status remove_wiped(Runtime& runtime, ContainerDir& directory,
   if (TRY(runtime.kernel.fstatat(directory.fd(), "", AT_EMPTY_PATH)).st_nlink == 0) return {};
   TRY(await_end(runtime, directory));
   TRY(look());
+  TRY(end_unit(runtime, directory));
   return directory.remove();
 }
 
@@ -164,7 +167,7 @@ Status settle(Runtime& runtime, ContainerDir& directory, const std::function<Sta
     const auto record = directory.load_state();
     if (!record) return {};
     static_cast<void>(run_stored_hooks(runtime, directory, *record, "poststop"));
-    return end_unit(runtime, *record);
+    return {};
   });
 }
 

@@ -1,14 +1,13 @@
 #include "shim/run/unit.h"
 
+#include "shim/sys/random.h"
 #include "shim/systemd/properties.h"
 
 namespace casemate::run {
 namespace {
 
-Result<systemd::Properties> properties_of(const Admission& admission,
-                                          const plan::CreateCgroup& step) {
-  auto all =
-      systemd::scope_properties(step.scope->slice, "casemate container " + admission.request.id);
+Result<systemd::Properties> properties_of(const plan::CreateCgroup& step) {
+  auto all = systemd::scope_properties(step.scope->slice);
   for (auto& one : TRY(systemd::limit_properties(step.resources))) all.push_back(std::move(one));
   for (auto& one : TRY(systemd::device_properties(step.resources.devices)))
     all.push_back(std::move(one));
@@ -28,11 +27,16 @@ systemd::Manager manager_of(const Runtime& runtime) {
   return systemd::Manager(runtime.program("casemate-systemd"));
 }
 
-Result<JobCgroup> start_scope(Runtime& runtime, const Admission& admission) {
+Result<JobCgroup> start_scope(Runtime& runtime, const Admission& admission,
+                              warden::ContainerDir& directory) {
   const auto* step = admission.plan.find<plan::CreateCgroup>();
   TRY(check_room(step->resources));
-  const auto properties = TRY(properties_of(admission, *step));
-  auto started = TRY(manager_of(runtime).start(*step->scope, properties));
+  const systemd::Unit unit = {
+      .name = step->scope->unit,
+      .description = "casemate container " + directory.id() + " " + TRY(sys::random_hex(8))};
+  TRY(directory.save_unit(systemd::to_json(unit)));
+  // With the life lock: delete waits until nobody can ask for the unit any more.
+  auto started = TRY(manager_of(runtime).start(unit, TRY(properties_of(*step)), directory.fd()));
   if (started.control_group != step->path)
     return internal("systemd.control-group",
                     "systemd put " + step->scope->unit + " at \"" + started.control_group +
@@ -40,12 +44,13 @@ Result<JobCgroup> start_scope(Runtime& runtime, const Admission& admission) {
                     "is the slice moved by a drop-in of its own?");
   return JobCgroup{
       .group = TRY(cgroup::Cgroup::adopt(runtime.kernel, admission.hierarchies, step->path)),
-      .keeper = std::move(started.keeper),
-      .unit = std::move(started.unit)};
+      .keeper = std::move(started.keeper)};
 }
 
-Result<std::optional<systemd::Unit>> unit_of(const warden::StateRecord& record) {
-  return systemd::unit_from_json(record.extra.value("unit", Json()));
+Result<std::optional<systemd::Unit>> unit_of(warden::ContainerDir& directory) {
+  const auto stored = TRY(directory.load_unit());
+  if (!stored) return std::nullopt;
+  return TRY(systemd::unit_from_json(*stored));
 }
 
 Status tell_unit(Runtime& runtime, const systemd::Unit& unit, cgroup::Cgroup& group,
@@ -63,8 +68,8 @@ Status untell_unit(Runtime& runtime, const systemd::Unit& unit, const LimitChang
   return manager_of(runtime).set(unit, systemd::reverted(told, before));
 }
 
-Status end_unit(Runtime& runtime, const warden::StateRecord& record) {
-  const auto unit = TRY(unit_of(record));
+Status end_unit(Runtime& runtime, warden::ContainerDir& directory) {
+  const auto unit = TRY(unit_of(directory));
   return unit ? manager_of(runtime).stop(*unit) : Status();
 }
 

@@ -15,17 +15,18 @@ namespace casemate::run {
 struct JobCgroup {
   cgroup::Cgroup group;
   std::optional<sys::HeldHelper> keeper = {};  // of a scope: let go of once init is in it
-  std::optional<systemd::Unit> unit = {};
 };
 
 systemd::Manager manager_of(const Runtime& runtime);
 
 // The scope of the plan's cgroup step, with its limits as far as systemd knows them; the group is
-// what systemd made of it, and not limited by us yet.
-Result<JobCgroup> start_scope(Runtime& runtime, const Admission& admission);
+// what systemd made of it, and not limited by us yet. The unit is on record before systemd is
+// asked: whoever is killed in between, delete knows what to end.
+Result<JobCgroup> start_scope(Runtime& runtime, const Admission& admission,
+                              warden::ContainerDir& directory);
 
 // The container's unit, as create recorded it; nothing for a control group of our own.
-Result<std::optional<systemd::Unit>> unit_of(const warden::StateRecord& record);
+Result<std::optional<systemd::Unit>> unit_of(warden::ContainerDir& directory);
 
 // A change of limits that is in the files already: systemd is told of `written`, and since it
 // writes to the files whatever it is told, with its rounding and its defaults, all that holds `now`
@@ -41,6 +42,6 @@ Status tell_unit(Runtime& runtime, const systemd::Unit& unit, cgroup::Cgroup& gr
 Status untell_unit(Runtime& runtime, const systemd::Unit& unit, const LimitChange& change);
 
 // After the wipe: nothing of the unit stays, whether it failed or never noticed that it is empty.
-Status end_unit(Runtime& runtime, const warden::StateRecord& record);
+Status end_unit(Runtime& runtime, warden::ContainerDir& directory);
 
 }  // namespace casemate::run

@@ -51,7 +51,6 @@ bool holds_dataset(const Json& plan) {
 Status decide(Runtime& runtime, const warden::StateRecord& record, const oci::Resources& asked,
               Change& change) {
   change.profile = text_at(record.extra, "profile");
-  change.unit = TRY(unit_of(record));
   const LoadedProfile loaded = TRY(load_profile(runtime, change.profile));
   change.profile_digest = loaded.digest;
   const auto host =
@@ -118,6 +117,7 @@ Result<policy::Decision> update_locked(Runtime& runtime, const std::string& id,
   change.stored = TRY(stored_resources(change.plan));
   change.before = TRY(plan::changeable_resources(*change.stored));
   TRY(decide(runtime, record, asked, change));
+  change.unit = TRY(unit_of(container.directory));
   TRY(carry_out(runtime, container.directory, id, asked, change));
   return std::move(change.decision);
 }

@@ -158,13 +158,13 @@ Result<HelperMessage> call_helper(const std::string& program, const Json& reques
 }
 
 Result<HeldHelper> HeldHelper::start(const std::string& program, const Json& request,
-                                     std::chrono::milliseconds deadline) {
+                                     std::span<const int> fds, std::chrono::milliseconds deadline) {
   const Deadline latest = monotonic_ns() + std::chrono::nanoseconds(deadline).count();
   RealKernel kernel;
   auto [ours, theirs] = TRY(kernel.socketpair(SOCK_SEQPACKET));
   ChildProcess child = TRY(ChildProcess::start(program, theirs.get()));
   theirs.reset();
-  const Status sent = send_frame(ours.get(), dump(request), {}, latest);
+  const Status sent = send_frame(ours.get(), dump(request), fds, latest);
   if (!sent && !is_gone(sent.error())) return std::unexpected(sent.error());
   auto frame = receive_frame(ours.get(), child.pidfd(), latest);
   if (!frame) return std::unexpected(std::move(frame.error()).with_context(program));

@@ -61,7 +61,7 @@ class HeldHelper {
  public:
   // As call_helper(), for a helper that hands its one thing over without descriptors.
   static Result<HeldHelper> start(const std::string& program, const Json& request,
-                                  std::chrono::milliseconds deadline);
+                                  std::span<const int> fds, std::chrono::milliseconds deadline);
   const Json& given() const { return given_; }
 
  private:

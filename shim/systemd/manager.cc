@@ -35,28 +35,26 @@ Status check_host(bool booted, const std::vector<cgroup::Hierarchy>& hierarchies
 }
 
 Json to_json(const Unit& unit) {
-  return {{"name", unit.name}, {"invocation", unit.invocation}};
+  return {{"name", unit.name}, {"description", unit.description}};
 }
 
-Result<std::optional<Unit>> unit_from_json(const Json& json) {
-  if (json.is_null()) return std::nullopt;
+Result<Unit> unit_from_json(const Json& json) {
   auto object = TRY(JsonObject::of(json));
   Unit unit;
   unit.name = TRY(object.get<std::string>("name"));
-  unit.invocation = TRY(object.get<std::string>("invocation"));
+  unit.description = TRY(object.get<std::string>("description"));
   TRY(object.done());
   return unit;
 }
 
-Result<Manager::Started> Manager::start(const plan::Scope& scope,
-                                        const Properties& properties) const {
-  const Json request = {{"op", "start"}, {"unit", scope.unit}, {"properties", to_json(properties)}};
-  auto keeper = TRY(sys::HeldHelper::start(program_, request, kDeadline));
+Result<Manager::Started> Manager::start(const Unit& unit, Properties properties, int lock) const {
+  properties.push_back({"Description", "s", unit.description});
+  const Json request = {{"op", "start"}, {"unit", unit.name}, {"properties", to_json(properties)}};
+  auto keeper = TRY(sys::HeldHelper::start(program_, request, {&lock, 1}, kDeadline));
   const Json given = keeper.given();
   auto object = JsonObject::of(given);
   if (!object) return malformed();
-  Started started{.keeper = std::move(keeper), .unit = {.name = scope.unit}, .control_group = {}};
-  started.unit.invocation = TRY(object->get<std::string>("invocation"));
+  Started started{.keeper = std::move(keeper), .control_group = {}};
   started.control_group = TRY(object->get<std::string>("controlGroup"));
   TRY(object->done());
   return started;
@@ -66,14 +64,14 @@ Status Manager::set(const Unit& unit, const Properties& properties) const {
   if (properties.empty()) return {};
   const Json request = {{"op", "set"},
                         {"unit", unit.name},
-                        {"invocation", unit.invocation},
+                        {"description", unit.description},
                         {"properties", to_json(properties)}};
   TRY(sys::call_helper(program_, request, {}, {.deadline = kDeadline}));
   return {};
 }
 
 Status Manager::stop(const Unit& unit) const {
-  const Json request = {{"op", "stop"}, {"unit", unit.name}, {"invocation", unit.invocation}};
+  const Json request = {{"op", "stop"}, {"unit", unit.name}, {"description", unit.description}};
   TRY(sys::call_helper(program_, request, {}, {.deadline = kDeadline}));
   return {};
 }

@@ -3,16 +3,15 @@
 //
 //   runtime                            casemate-systemd                systemd
 //    | start {unit, properties} ----------->| StartTransientUnit ------->|
-//    |                                      |<-- JobRemoved "done" ------| the helper is in the
-//    scope
-//    |<-- take {controlGroup, invocation} --|                            |
+//    |                                        |<-- JobRemoved "done" ----| helper is in the scope
+//    |<-- take {controlGroup} ----------------|                          |
 //    | adopts and limits the group; clone3 of init into it               |
 //    x (kills the helper)                                                | init is in the scope
 //
 // A scope lives as long as a process is in it and must have one from the start. That is the helper,
 // and not init: init then is born in a group whose limits stand, as without systemd, and should the
-// runtime die at any point, its helper dies with it and the empty scope is taken away by systemd:
-// there is no unit to be forgotten.
+// runtime die at any point, its helper dies with it and systemd takes the empty scope away. Where
+// it does not, because the helper died while systemd was about to move it, delete ends the unit.
 #pragma once
 
 #include <string>
@@ -32,15 +31,14 @@ bool is_booted(sys::Kernel& kernel);
 // hierarchies of cgroup v1, which systemd itself has given up since 256. Pure.
 Status check_host(bool booted, const std::vector<cgroup::Hierarchy>& hierarchies);
 
-// A unit of ours: the name may be another's by now, the invocation never is (sd_id128(3),
-// hexadecimal).
+// A unit of ours. The name may be another's by now; the description, which we choose before there
+// is a unit, is no other's.
 struct Unit {
   std::string name;
-  std::string invocation;
+  std::string description;
 };
 Json to_json(const Unit& unit);
-// Nothing for null.
-Result<std::optional<Unit>> unit_from_json(const Json& json);
+Result<Unit> unit_from_json(const Json& json);
 
 class Manager {
  public:
@@ -48,12 +46,13 @@ class Manager {
   explicit Manager(std::string program) : program_(std::move(program)) {}
 
   struct Started {
-    sys::HeldHelper keeper;  // the scope's first process, until this object goes
-    Unit unit;
+    sys::HeldHelper keeper;     // the scope's first process, until this object goes
     std::string control_group;  // "/system.slice/docker-ID.scope"
   };
   // denied "cgroup.busy" when a unit of that name exists.
-  Result<Started> start(const plan::Scope& scope, const Properties& properties) const;
+  // `properties` without its description. The helper keeps a copy of `lock` as long as it may ask
+  // systemd for anything.
+  Result<Started> start(const Unit& unit, Properties properties, int lock) const;
   // Runtime properties: they end with the unit. internal "systemd.gone" when it is gone.
   Status set(const Unit& unit, const Properties& properties) const;
   // Stops the unit, waits for that, and forgets that it failed. One that is gone is success.

@@ -170,9 +170,8 @@ Json to_json(const Properties& properties) {
   return out;
 }
 
-Properties scope_properties(const std::string& slice, const std::string& description) {
-  Properties out = {{"Description", "s", description},
-                    {"Slice", "s", slice},
+Properties scope_properties(const std::string& slice) {
+  Properties out = {{"Slice", "s", slice},
                     {"Delegate", "b", true},
                     {"DefaultDependencies", "b", false},
                     {"CollectMode", "s", "inactive-or-failed"}};

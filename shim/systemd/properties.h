@@ -27,7 +27,7 @@ Json to_json(const Properties& properties);
 
 // All but the limits: whose slice, that its groups below are the container's own (Delegate), that
 // it goes when it is over, failed or not, and whom it starts with: the caller of systemd.
-Properties scope_properties(const std::string& slice, const std::string& description);
+Properties scope_properties(const std::string& slice);
 
 // The limits of `asked` in systemd's terms, taken from what cgroup::Cgroup writes to the files.
 // Rounded where systemd rounds (CPU quota: up to 1 %). Errors are those of the files' values;

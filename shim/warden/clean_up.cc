@@ -204,6 +204,14 @@ Status enter_stopped(sys::Kernel& kernel, int dir) {
   return journal.enter(State::stopped);
 }
 
+// What has no end yet delete finds in the directory: a unit, for wardens cannot speak to systemd.
+Status leave(sys::Kernel& kernel, Holdings& holdings) {
+  const auto unit = holdings.dir().load_unit();
+  if (unit && !*unit) return holdings.dir().remove();
+  TRY(enter_stopped(kernel, holdings.dir().fd()));
+  return TRY(Journal::open(kernel, holdings.dir().fd())).enter(State::wiped);
+}
+
 }  // namespace
 
 Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
@@ -256,8 +264,7 @@ Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& rea
   } else {
     problems.note(std::unexpected(std::move(audit.error())));
   }
-  // Should something of the job live on, delete --force finds in the directory what to end.
-  if (ended) problems.note(holdings.dir().remove());
+  if (ended) problems.note(leave(kernel, holdings));
   if (problems.text().empty()) return {};
   return internal("warden.rollback", problems.text());
 }

@@ -25,8 +25,8 @@ Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors);
 Status end_paused(sys::Kernel& kernel, const Holdings& holdings);
 
 // For a create that never committed: ends and wipes the same, writes the audit record
-// create.rollback, and removes the container's directory, unless the job could not be ended: then
-// it stays for delete --force.
+// create.rollback, and removes the container's directory. That stays, for delete, when the job
+// could not be ended, or when there may be a unit of systemd's.
 Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& reason);
 
 }  // namespace casemate::warden

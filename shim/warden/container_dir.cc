@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "shim/base/encoding.h"
@@ -29,10 +30,12 @@ bool is(const Error& error, int number) {
   return error.sys_errno == number;
 }
 
-// An abandoned directory: its life lock is free and no warden ever held anything for it.
+// An abandoned directory: its life lock is free, and nothing was ever held or begun for it.
 bool abandoned(sys::Kernel& kernel, int dir) {
   if (!kernel.flock(dir, LOCK_EX | LOCK_NB)) return false;
-  return ::faccessat(dir, "holds.json", F_OK, 0) != 0 && ::faccessat(dir, "control", F_OK, 0) != 0;
+  return std::ranges::all_of(
+      std::to_array({"holds.json", "control", "unit"}),
+      [&](const char* name) { return ::faccessat(dir, name, F_OK, 0) != 0; });
 }
 
 // Calls back with every entry but "." and "..".
@@ -206,6 +209,14 @@ Status ContainerDir::save_plan(std::string_view text) {
 }
 Result<std::string> ContainerDir::load_plan() {
   return load_text("plan.json");
+}
+Status ContainerDir::save_unit(const Json& unit) {
+  return fs::write_atomically_at(*kernel_, dir_.get(), "unit", dump(unit), 0600);
+}
+Result<std::optional<Json>> ContainerDir::load_unit() {
+  auto value = load_file("unit");
+  if (!value && is(value.error(), ENOENT)) return std::optional<Json>();
+  return std::optional(TRY(std::move(value)));
 }
 Status ContainerDir::save_result(const EndRecord& record) {
   return fs::write_atomically_at(*kernel_, dir_.get(), "result", dump(record.to_json()), 0600);

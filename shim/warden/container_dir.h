@@ -3,6 +3,7 @@
 //   journal     journal.h
 //   state.json  StateRecord
 //   plan.json   the plan that was applied
+//   unit        systemd's unit, of a container that has one; written before systemd is asked for it
 //   holds.json  what the warden holds, for reconcile()
 //   result      exit code and wipe figures, written when the container has ended
 //   control     the warden's socket, 0600
@@ -95,6 +96,8 @@ class ContainerDir {
   // The text of the plan: its digest is that of these bytes.
   Status save_plan(std::string_view text);
   Result<std::string> load_plan();
+  Status save_unit(const Json& unit);
+  Result<std::optional<Json>> load_unit();  // nothing for a control group of our own
   Status save_result(const EndRecord& record);
   Result<std::optional<EndRecord>> load_result();  // nothing before the end
 

@@ -8,20 +8,19 @@ namespace {
 Status start(Systemd& systemd, const std::string& unit, const Json& properties,
              const sys::HandOver& hand_over) {
   TRY(systemd.start_transient(unit, properties));
-  const Json started = {{"controlGroup", TRY(systemd.control_group(unit))},
-                        {"invocation", TRY(systemd.invocation(unit))}};
-  return hand_over(started, {});
+  return hand_over({{"controlGroup", TRY(systemd.control_group(unit))}}, {});
 }
 
-Status set(Systemd& systemd, const std::string& unit, const std::string& invocation,
+Status set(Systemd& systemd, const std::string& unit, const std::string& description,
            const Json& properties) {
-  if (TRY(systemd.invocation(unit)) == invocation) return systemd.set_properties(unit, properties);
+  if (TRY(systemd.description(unit)) == description)
+    return systemd.set_properties(unit, properties);
   return internal("systemd.gone", "the container's unit " + unit + " is gone",
                   "somebody else ended it; delete the container");
 }
 
-Status stop(Systemd& systemd, const std::string& unit, const std::string& invocation) {
-  if (TRY(systemd.invocation(unit)) != invocation) return {};
+Status stop(Systemd& systemd, const std::string& unit, const std::string& description) {
+  if (TRY(systemd.description(unit)) != description) return {};
   TRY(systemd.stop(unit));
   return systemd.reset_failed(unit);
 }
@@ -33,7 +32,7 @@ Result<sys::HelperMessage> answer(const sys::HelperMessage& request,
   auto object = TRY(JsonObject::of(request.body));
   const auto op = TRY(object.get<std::string>("op"));
   const auto unit = TRY(object.get<std::string>("unit"));
-  const auto invocation = TRY(object.get_or<std::string>("invocation", ""));
+  const auto description = TRY(object.get_or<std::string>("description", ""));
   const Json* properties = object.take("properties");
   const Json none = Json::array();
   if (properties == nullptr) properties = &none;
@@ -43,9 +42,9 @@ Result<sys::HelperMessage> answer(const sys::HelperMessage& request,
   if (op == "start")
     done = start(*systemd, unit, *properties, hand_over);
   else if (op == "set")
-    done = set(*systemd, unit, invocation, *properties);
+    done = set(*systemd, unit, description, *properties);
   else if (op == "stop")
-    done = stop(*systemd, unit, invocation);
+    done = stop(*systemd, unit, description);
   else
     return bad_input("systemd.request", "no such operation: " + op);
   if (!done) return std::unexpected(done.error());

@@ -121,19 +121,20 @@ Result<Message> Systemd::call(const Message& request, const std::string& tried) 
   return Message(reply);
 }
 
-Result<Message> Systemd::get(const std::string& unit, const char* interface, const char* property,
-                             const char* type) const {
+Result<std::string> Systemd::text(const std::string& unit, const char* interface,
+                                  const char* property) const {
   char* encoded = nullptr;
   TRY(check(sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit.c_str(), &encoded),
             "name the unit"));
   const std::unique_ptr<char, decltype(&::free)> path(encoded, &::free);
   BusError failure;
-  sd_bus_message* reply = nullptr;
-  const int result = sd_bus_get_property(bus_.get(), kService, path.get(), interface, property,
-                                         &failure.error, &reply, type);
+  char* value = nullptr;
+  const int result = sd_bus_get_property_string(bus_.get(), kService, path.get(), interface,
+                                                property, &failure.error, &value);
   if (result < 0)
     return translate(failure.error, result, std::string("read ") + property + " of " + unit);
-  return Message(reply);
+  const std::unique_ptr<char, decltype(&::free)> text(value, &::free);
+  return std::string(value);
 }
 
 Status Systemd::await_job(const Message& reply, const std::string& unit) {
@@ -208,21 +209,14 @@ Status Systemd::reset_failed(const std::string& unit) {
   return {};
 }
 
-Result<std::string> Systemd::invocation(const std::string& unit) {
-  const auto reply = get(unit, "org.freedesktop.systemd1.Unit", "InvocationID", "ay");
-  if (!reply && reply.error().rule == "systemd.gone") return std::string();
-  if (!reply) return std::unexpected(reply.error());
-  const void* bytes = nullptr;
-  std::size_t size = 0;
-  TRY(check(sd_bus_message_read_array(reply->get(), 'y', &bytes, &size), "read InvocationID"));
-  return to_hex({static_cast<const std::uint8_t*>(bytes), size});
+Result<std::string> Systemd::description(const std::string& unit) {
+  auto found = text(unit, "org.freedesktop.systemd1.Unit", "Description");
+  if (!found && found.error().rule == "systemd.gone") return std::string();
+  return found;
 }
 
 Result<std::string> Systemd::control_group(const std::string& unit) {
-  const Message reply = TRY(get(unit, "org.freedesktop.systemd1.Scope", "ControlGroup", "s"));
-  const char* path = nullptr;
-  TRY(check(sd_bus_message_read(reply.get(), "s", &path), "read ControlGroup"));
-  return std::string(path);
+  return text(unit, "org.freedesktop.systemd1.Scope", "ControlGroup");
 }
 
 }  // namespace casemate::sdbus

@@ -37,8 +37,8 @@ class Systemd {
   Status stop(const std::string& unit);
   Status reset_failed(const std::string& unit);
 
-  // Of this start of the unit; empty when it is not loaded.
-  Result<std::string> invocation(const std::string& unit);
+  // A unit that is not there has its name for a description, or none.
+  Result<std::string> description(const std::string& unit);
   Result<std::string> control_group(const std::string& unit);
 
  private:
@@ -47,8 +47,8 @@ class Systemd {
   Result<Message> new_call(const char* method) const;
   // The reply, or systemd's error as ours: `tried` says what for.
   Result<Message> call(const Message& request, const std::string& tried) const;
-  Result<Message> get(const std::string& unit, const char* interface, const char* property,
-                      const char* type) const;
+  Result<std::string> text(const std::string& unit, const char* interface,
+                           const char* property) const;
   Status await_job(const Message& reply, const std::string& unit);
   Result<bool> try_start(const std::string& unit, const Json& properties);
 

@@ -295,7 +295,7 @@ TEST_F(HelperTest, WhatIsNotTakenOverIsAnError) {
 // One that stays: its process lives as long as the object, and not a moment longer.
 TEST_F(HelperTest, HeldItGivesOneThingAndStays) {
   {
-    auto held = HeldHelper::start(program("give-twice"), {{"a", 1}}, kLong);
+    auto held = HeldHelper::start(program("give-twice"), {{"a", 1}}, {}, kLong);
     ASSERT_TRUE(held) << held.error().message();
     EXPECT_EQ(held->given(), Json({{"a", 1}}));
     const auto moved = std::move(*held);
@@ -308,7 +308,7 @@ TEST_F(HelperTest, HeldItGivesOneThingAndStays) {
 
 TEST_F(HelperTest, HeldItCanRefuseDieAndHang) {
   const auto held = [&](const char* what, milliseconds deadline) {
-    return rule_of(HeldHelper::start(program(what), {}, deadline));
+    return rule_of(HeldHelper::start(program(what), {}, {}, deadline));
   };
   EXPECT_EQ(held("refuse", kLong), "test.refused");
   EXPECT_EQ(held("die", kLong), "helper.died");

@@ -172,10 +172,9 @@ TEST(DeviceProperties, WhatIsAllowedByDefaultSystemdLeavesToUs) {
 }
 
 TEST(ScopeProperties, TheGroupIsTheContainersAndGoesWithIt) {
-  const Json all = to_json(scope_properties("machine.slice", "casemate container x"));
+  const Json all = to_json(scope_properties("machine.slice"));
   const auto has = [&](const Json& one) { return std::ranges::find(all, one) != all.end(); };
   EXPECT_TRUE(has({"Slice", "s", "machine.slice"}));
-  EXPECT_TRUE(has({"Description", "s", "casemate container x"}));
   EXPECT_TRUE(has({"Delegate", "b", true}));
   EXPECT_TRUE(has({"DefaultDependencies", "b", false}));
   EXPECT_TRUE(has({"CollectMode", "s", "inactive-or-failed"}));

@@ -84,6 +84,16 @@ TEST_F(ContainerDirTest, WhatAWardenHeldIsNotTakenOver) {
   EXPECT_EQ(ContainerDir::create(kernel_, path(), "/r", "one").error().rule, "container.exists");
 }
 
+TEST_F(ContainerDirTest, WhatMayHaveAUnitIsNotTakenOver) {
+  {
+    auto dead = ContainerDir::create(kernel_, path(), "/r", "one");
+    EXPECT_FALSE(dead->load_unit()->has_value());
+    ASSERT_TRUE(dead->save_unit({{"name", "docker-one.scope"}}));
+    EXPECT_EQ(dead->load_unit()->value(), Json({{"name", "docker-one.scope"}}));
+  }
+  EXPECT_EQ(ContainerDir::create(kernel_, path(), "/r", "one").error().rule, "container.exists");
+}
+
 TEST_F(ContainerDirTest, RemoveMayBeRepeatedAndSparesANewContainerOfTheName) {
   auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
   ASSERT_TRUE(dir->save_plan("{}"));

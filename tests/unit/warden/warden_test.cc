@@ -211,6 +211,20 @@ TEST_F(WardenTest, ARollBackThatCannotEndTheJobClaimsNoWipeAndKeepsWhatDeleteNee
   EXPECT_TRUE(only_receipt().at("wiped").is_null());
 }
 
+TEST_F(WardenTest, ARollBackLeavesTheUnitForDelete) {
+  open();
+  hold_mount();
+  ASSERT_TRUE(dir_->save_unit({{"name", "docker-c1.scope"}}));
+  leave();
+  ::waitpid(warden_, nullptr, 0);
+  warden_ = 0;
+  EXPECT_EQ(secret_.bytes_left(), 0u);
+  EXPECT_EQ(parse_json(audit_text())->at("event"), "create.rollback");
+  EXPECT_EQ(journal_state(kernel_, reopen().fd()), State::wiped);
+  EXPECT_TRUE(reopen().load_unit()->has_value());
+  EXPECT_FALSE(ContainerDir::create(kernel_, state_path(), "/run/test", "c1"));
+}
+
 TEST_F(WardenTest, CommitNeedsTheStatesBeforeIt) {
   dir_->remove();
   auto dir = ContainerDir::create(kernel_, state_path(), "/run/test", "c1");

@@ -15,8 +15,8 @@ target_compile_definitions(casemate_options INTERFACE _GNU_SOURCE CASEMATE_VERSI
 target_compile_options(casemate_options INTERFACE -Wall -Wextra -Wshadow -Wconversion
   -Wno-sign-conversion
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> -Wnon-virtual-dtor -Werror=return-type -Wno-missing-field-initializers
-  -fstack-protector-strong)
-target_link_options(casemate_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+  -fstack-protector-strong -ffunction-sections -fdata-sections)
+target_link_options(casemate_options INTERFACE -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack)
 target_link_libraries(casemate_options INTERFACE nlohmann_json::nlohmann_json)
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_definitions(casemate_options INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)

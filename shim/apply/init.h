@@ -14,7 +14,7 @@ Status build_container(InitContext& context);
 Status confine_init(InitContext& context);
 
 // The caller's last acts, once the container is started: the startContainer hooks, and then the
-// program that was looked up replaces the process. Returns only on error.
-Status execute(InitContext& context);
+// program that was looked up replaces the process. Returns why it did not.
+Error execute(InitContext& context);
 
 }  // namespace casemate::apply

@@ -73,20 +73,21 @@ Status apply(InitContext& context, const plan::ResolveProgram& step) {
   return not_found(name);
 }
 
-Status execute(InitContext& context) {
-  TRY(run_start_hooks(context));
+Error execute(InitContext& context) {
+  if (const Status run = run_start_hooks(context); !run) return run.error();
   const auto& step = *context.plan.find<plan::Execute>();
-  const Status failed =
-      context.kernel.execveat(AT_FDCWD, context.executable, step.args, step.env, 0);
-  const int error = failed ? 0 : failed.error().sys_errno;
+  const Status done = context.kernel.execveat(AT_FDCWD, context.executable, step.args, step.env, 0);
+  if (done)
+    return internal("process.exec", "\"" + context.executable + "\" was not executed").error();
+  const int error = done.error().sys_errno;
   if (error == EACCES || error == EPERM)
-    return std::unexpected(Error{.cls = ErrorClass::bad_input,
-                                 .rule = "process.permission",
-                                 .what = "exec: \"" + context.executable + "\": permission denied",
-                                 .hint = "make the program executable for the container's user",
-                                 .pointer = "/process/args/0",
-                                 .sys_errno = error});
-  return std::unexpected(Error(failed.error()).with_context("exec " + context.executable));
+    return {.cls = ErrorClass::bad_input,
+            .rule = "process.permission",
+            .what = "exec: \"" + context.executable + "\": permission denied",
+            .hint = "make the program executable for the container's user",
+            .pointer = "/process/args/0",
+            .sys_errno = error};
+  return Error(done.error()).with_context("exec " + context.executable);
 }
 
 }  // namespace casemate::apply

@@ -1,5 +1,7 @@
 #include "shim/base/clock.h"
 
+#include <chrono>
+#include <cstdio>
 #include <ctime>
 
 namespace casemate {
@@ -17,11 +19,16 @@ std::int64_t monotonic_ns() {
 }
 
 std::string rfc3339(std::int64_t unix_seconds) {
-  const time_t seconds = unix_seconds;
-  tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  ::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  // Not gmtime_r(3): in every new process it reads the file of the local time zone.
+  const std::chrono::sys_seconds time{std::chrono::seconds(unix_seconds)};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
   return text;
 }
 

@@ -149,7 +149,10 @@ Status Cgroup::make(Place& place) {
     if (!again) return made;
   }
   auto opened = open_leaf(place);
+  if (opened && !has_its_name(place).value_or(false))
+    opened = internal("cgroup.readback", "what was opened is not /" + place.path);
   if (!opened) {  // remove() knows only leaves that are open
+    place.leaf.reset();
     (void)kernel_->unlinkat(parent.get(), name_of(place.path), AT_REMOVEDIR);
     return opened;
   }
@@ -194,34 +197,34 @@ Status Cgroup::enable_controllers(const Place& place, const std::vector<std::str
 }
 
 Status Cgroup::remove_place(Place& place) {
-  if (!place.leaf) return {};
-  const auto now = open_below(*kernel_, place.mount.get(), place.path, O_RDONLY | O_DIRECTORY);
-  if (!now && is_errno(now.error(), ENOENT)) {
-    place.leaf.reset();
-    return {};
-  }
-  if (!now) return std::unexpected(now.error());
-  const struct stat info = TRY(kernel_->fstatat(now->get(), "", AT_EMPTY_PATH));
-  const bool ours = info.st_ino == place.inode && info.st_dev == place.device;
-  if (ours) {
-    TRY(remove_children(*kernel_, now->get()));
-    const std::string above = parent_of(place.path);
-    const auto parent = TRY(
-        open_below(*kernel_, place.mount.get(), above.empty() ? "." : above, O_PATH | O_DIRECTORY));
-    TRY(kernel_->unlinkat(parent.get(), name_of(place.path), AT_REMOVEDIR));
-  }
+  if (place.leaf && TRY(has_its_name(place))) TRY(remove_leaf(place));
   place.leaf.reset();
   return {};
+}
+
+// Whether the leaf is there still, and not another one that was made in its place.
+Result<bool> Cgroup::has_its_name(const Place& place) const {
+  const auto now = kernel_->fstatat(place.mount.get(), place.path, AT_SYMLINK_NOFOLLOW);
+  if (now) return now->st_ino == place.inode && now->st_dev == place.device;
+  if (is_errno(now.error(), ENOENT)) return false;
+  return std::unexpected(now.error());
+}
+
+Status Cgroup::remove_leaf(const Place& place) {
+  const std::string above = parent_of(place.path);
+  const auto parent = TRY(
+      open_below(*kernel_, place.mount.get(), above.empty() ? "." : above, O_PATH | O_DIRECTORY));
+  const auto removed = kernel_->unlinkat(parent.get(), name_of(place.path), AT_REMOVEDIR);
+  if (removed || !is_errno(removed.error(), EBUSY)) return removed;
+  TRY(remove_children(*kernel_, place.leaf.get()));
+  return kernel_->unlinkat(parent.get(), name_of(place.path), AT_REMOVEDIR);
 }
 
 // Until it is gone, or another one has its name; remove() does what is left to do.
 void Cgroup::await_manager(Place& place) {
   const auto end = Clock::now() + kManagerPatience;
-  const auto ours = [&] {
-    const auto now = kernel_->fstatat(place.mount.get(), place.path, AT_SYMLINK_NOFOLLOW);
-    return now && now->st_ino == place.inode && now->st_dev == place.device;
-  };
-  while (place.leaf && ours() && Clock::now() < end) std::this_thread::sleep_for(milliseconds(2));
+  while (place.leaf && has_its_name(place).value_or(false) && Clock::now() < end)
+    std::this_thread::sleep_for(milliseconds(2));
 }
 
 Status Cgroup::remove() {

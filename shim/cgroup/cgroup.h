@@ -143,6 +143,8 @@ class Cgroup {
   Status inherit_cpuset(const Place& place, const std::string& path);
   Status enable_controllers(const Place& place, const std::vector<std::string>& names);
   Status remove_place(Place& place);
+  Result<bool> has_its_name(const Place& place) const;
+  Status remove_leaf(const Place& place);
   void await_manager(Place& place);
 
   const Place* place_of(std::string_view controller) const;

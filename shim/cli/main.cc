@@ -12,10 +12,13 @@
 #include "shim/cli/command.h"
 #include "shim/cli/readonly_self.h"
 #include "shim/cli/report.h"
+#include "shim/sys/heap.h"
 #include "shim/sys/real_kernel.h"
 
 namespace casemate::cli {
 namespace {
+
+constexpr std::size_t kHeap = 512 * 1024;  // what create takes of it
 
 constexpr std::array kGlobalOptions = {
     OptionSpec{"--root", 0, true, "folder that is part of a container's name"},
@@ -99,7 +102,9 @@ Result<int> dispatch(sys::Kernel& kernel, const Args& global, const std::string&
 }
 
 Result<int> serve(sys::Kernel& kernel, const Args& global, const std::vector<std::string>& words) {
-  return dispatch(kernel, global, TRY(run_from_readonly_mount(kernel, words)));
+  const std::string program = TRY(run_from_readonly_mount(kernel, words));
+  sys::populate_heap(kHeap);
+  return dispatch(kernel, global, program);
 }
 
 int main_with(const std::vector<std::string>& words) {

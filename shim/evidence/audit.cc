@@ -18,11 +18,16 @@ namespace {
 constexpr std::size_t kMaxRecord = 32 * 1024;
 constexpr std::size_t kTail = 2 * kMaxRecord;
 
-Result<std::string> read_tail(int fd, off_t& size) {
+constexpr std::size_t kShortTail = 4096;  // has the last record whole, mostly
+
+Result<off_t> size_of(int fd) {
   struct stat status{};
   if (::fstat(fd, &status) != 0) return sys_error("stat the audit log");
-  size = status.st_size;
-  const auto want = static_cast<std::size_t>(std::min<off_t>(size, static_cast<off_t>(kTail)));
+  return status.st_size;
+}
+
+Result<std::string> read_tail(int fd, off_t size, std::size_t most) {
+  const auto want = static_cast<std::size_t>(std::min<off_t>(size, static_cast<off_t>(most)));
   std::string text(want, '\0');
   const ssize_t got = ::pread(fd, text.data(), want, size - static_cast<off_t>(want));
   if (got < 0) return sys_error("read the audit log");
@@ -34,13 +39,21 @@ Result<std::string> read_tail(int fd, off_t& size) {
 struct LastLine {
   std::string_view line;
   std::string_view torn;
+  bool whole = false;  // it begins in this tail
 };
 LastLine last_line(std::string_view tail) {
   const auto end = tail.rfind('\n');
-  if (end == std::string_view::npos) return {{}, tail};
+  if (end == std::string_view::npos) return {{}, tail, false};
   const auto before = end == 0 ? std::string_view::npos : tail.rfind('\n', end - 1);
   const auto begin = before == std::string_view::npos ? 0 : before + 1;
-  return {tail.substr(begin, end - begin), tail.substr(end + 1)};
+  return {tail.substr(begin, end - begin), tail.substr(end + 1), before != std::string_view::npos};
+}
+
+// As much of the log's end as has its last line.
+Result<std::string> read_last(int fd, off_t size) {
+  auto tail = TRY(read_tail(fd, size, kShortTail));
+  if (last_line(tail).whole) return tail;
+  return read_tail(fd, size, kTail);
 }
 
 std::optional<AuditHead> read_head(int fd) {
@@ -93,8 +106,8 @@ Result<AuditHead> AuditLog::append(std::string_view event, std::string_view cont
 
 Result<AuditHead> AuditLog::append_locked(std::string_view event, std::string_view container,
                                           const Json& facts) {
-  off_t size = 0;
-  const std::string tail = TRY(read_tail(log_.get(), size));
+  const off_t size = TRY(size_of(log_.get()));
+  const std::string tail = TRY(read_last(log_.get(), size));
   const LastLine last = last_line(tail);
   AuditHead head;
   if (!last.line.empty()) {

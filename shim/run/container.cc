@@ -15,7 +15,7 @@ Result<Json> saved_cgroup(Runtime& runtime, ContainerDir& directory) {
   if (holdings.cgroups.empty())
     return internal("cgroup.gone", "container " + directory.id() + " has no control group");
   // Held before it: the one in which the job's data was decrypted, which is gone.
-  return holdings.cgroups.back().saved;
+  return holdings.cgroups.back();
 }
 
 // Only what can be frozen is opened: `state` is called often.

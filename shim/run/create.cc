@@ -51,7 +51,7 @@ Result<cgroup::Cgroup> make_held_cgroup(Runtime& runtime, const Admission& admis
   TRY(warden.intend_cgroup(path));
   TRY(warden.acknowledged());
   auto cgroup = TRY(cgroup::Cgroup::create(runtime.kernel, admission.hierarchies, path));
-  TRY(warden.hold_cgroup(cgroup.to_json(), /*parents=*/false));
+  TRY(warden.hold_cgroup(cgroup.to_json(), path));
   return cgroup;
 }
 
@@ -205,7 +205,6 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
       TRY(stage_mounts(runtime, admission, directory, job.group, std::move(staged), warden));
   Launched launched =
       TRY(launch(runtime, admission, std::move(prepared), job, directory, warden, attempt.pid));
-  TRY(directory.save_plan(admission.plan_text));
   TRY(directory.save_state(state_record(admission, warden, attempt)));
   TRY(audit(runtime, "create.allow", admission.request.id,
             allow_facts(admission, runtime.settings)));

@@ -118,7 +118,7 @@ Status become_the_process(sys::Kernel& kernel, const ChildArguments& arguments,
   if (const Status done = become_the_process(kernel, arguments, before, context); !done)
     fail(kernel, arguments.sync_socket, done.error());
   if (!wait_for_go(kernel, arguments.sync_socket)) ::_exit(0);
-  fail(kernel, arguments.sync_socket, apply::execute(context).error());
+  fail(kernel, arguments.sync_socket, apply::execute(context));
 }
 
 Status clone_child(sys::Kernel& kernel, const ChildArguments& arguments, UniqueFd& sync,

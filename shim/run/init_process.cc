@@ -80,10 +80,10 @@ void run_init(sys::Kernel& kernel, const InitArguments& arguments) {
   if (const Status built = build(kernel, arguments, context); !built)
     fail(kernel, arguments.sync_socket, built.error());
   if (!wait_for_go(kernel, arguments.start_socket)) ::_exit(0);
-  const Status failed = apply::execute(context);
+  const Error failed = apply::execute(context);
   // The warden reads this one: the error alone, see shim/warden/protocol.h.
-  static_cast<void>(kernel.write(arguments.start_socket, dump(sys::error_to_json(failed.error()))));
-  ::_exit(failed.error().exit_code());
+  static_cast<void>(kernel.write(arguments.start_socket, dump(sys::error_to_json(failed))));
+  ::_exit(failed.exit_code());
 }
 
 Result<InitMessage> receive_from_init(sys::Kernel& kernel, int sync_socket,

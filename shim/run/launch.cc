@@ -123,28 +123,34 @@ Status run_parent_hooks(Runtime& runtime, const Admission& admission, pid_t pid)
   return {};
 }
 
-Status read_back(Runtime& runtime, const Admission& admission, const cgroup::Cgroup& cgroup,
-                 const apply::InitIdentity& init) {
+Status read_back_cgroup(const Admission& admission, const cgroup::Cgroup& cgroup, pid_t init) {
+  TRY(cgroup.check_member(init));
+  return cgroup.check_limits(admission.plan.find<plan::CreateCgroup>()->resources);
+}
+
+Status read_back_init(Runtime& runtime, const Admission& admission,
+                      const apply::InitIdentity& init) {
   plan::Observed observed = TRY(apply::observe(runtime.kernel, admission.plan, init));
-  TRY(cgroup.check_member(init.pid));
-  TRY(cgroup.check_limits(admission.plan.find<plan::CreateCgroup>()->resources));
   observed.in_cgroup = true;
   return plan::check(admission.plan, observed);
 }
 
-Status build_and_read_back(Runtime& runtime, Admission& admission, cgroup::Cgroup& cgroup,
-                           warden::WardenClient& warden, const Launched& launched,
-                           apply::InitIdentity init) {
+// What needs no answer of init's is done while init is at work.
+Status build_and_read_back(Runtime& runtime, Admission& admission, const cgroup::Cgroup& cgroup,
+                           warden::ContainerDir& directory, warden::WardenClient& warden,
+                           const Launched& launched, apply::InitIdentity init) {
   sys::Kernel& kernel = runtime.kernel;
   TRY(set_up_from_outside(kernel, admission.plan, launched.pid));
   TRY(run_parent_hooks(runtime, admission, launched.pid));
   TRY(kernel.write(launched.sync_socket.get(), "g"));
+  TRY(directory.save_plan(admission.plan_text));
   const auto deadline = runtime.settings.init_deadline;
   const InitMessage attached = TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
   init.attached = TRY(parse_attached(attached.text));
+  TRY(read_back_cgroup(admission, cgroup, init.pid));  // init joined it before it built anything
   TRY(receive_from_init(kernel, launched.sync_socket.get(), deadline));
   TRY(warden.acknowledged());
-  return read_back(runtime, admission, cgroup, init);
+  return read_back_init(runtime, admission, init);
 }
 
 }  // namespace
@@ -161,7 +167,7 @@ Json oci_state(const Admission& admission, std::string_view status, pid_t pid) {
 }
 
 Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
-                        JobCgroup& job, const warden::ContainerDir& directory,
+                        JobCgroup& job, warden::ContainerDir& directory,
                         warden::WardenClient& warden, pid_t& pid) {
   sys::Kernel& kernel = runtime.kernel;
   auto joined = TRY(inodes_of(kernel, admission.joined));
@@ -199,7 +205,8 @@ Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared 
   job.keeper.reset();
   Launched launched{child.pid, std::move(child.pidfd), std::move(sync), {}};
   console.socket.reset();
-  TRY(build_and_read_back(runtime, admission, job.group, warden, launched, std::move(init)));
+  TRY(build_and_read_back(runtime, admission, job.group, directory, warden, launched,
+                          std::move(init)));
   if (console.own) launched.terminal = TRY(receive_terminal(kernel, console));
   return launched;
 }

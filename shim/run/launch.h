@@ -1,5 +1,6 @@
 // launch: clones init into its namespaces, gives it its ids and cgroup, waits until the container
-// is built and reads it back. Nothing of the image has run when it returns.
+// is built and reads it back; meanwhile it stores the plan. Nothing of the image has run when it
+// returns.
 #pragma once
 
 #include "shim/apply/init_context.h"
@@ -22,7 +23,7 @@ struct Launched {
 // the warden, who cleans up. `pid` is set as soon as there is an init to be reaped. `job`'s keeper
 // goes when init is in its place.
 Result<Launched> launch(Runtime& runtime, Admission& admission, apply::Prepared prepared,
-                        JobCgroup& job, const warden::ContainerDir& directory,
+                        JobCgroup& job, warden::ContainerDir& directory,
                         warden::WardenClient& warden, pid_t& pid);
 
 // The OCI state (runtime-spec "State") that hooks read.

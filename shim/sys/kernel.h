@@ -134,7 +134,7 @@ class Kernel {
   virtual Result<std::pair<UniqueFd, UniqueFd>> socketpair(int type) = 0;  // AF_UNIX
   // One message with descriptors (SCM_RIGHTS, at most 253). send refuses an empty message (EINVAL),
   // because recv reports the peer's end as one; recv refuses a message of more than `at_most` bytes
-  // or one that lost descriptors (EMSGSIZE).
+  // or one that lost descriptors (EMSGSIZE). On a stream at most a page.
   virtual Status send(int socket, std::string_view message, std::span<const int> fds) = 0;
   struct Message {
     std::string bytes;

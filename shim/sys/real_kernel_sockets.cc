@@ -63,6 +63,21 @@ Status RealKernel::send(int socket, std::string_view message, std::span<const in
   return {};
 }
 
+namespace {
+
+// What the next packet needs, which stays. An error that only this look is told of (a reset) hides
+// packets that are still to come: they get all the room.
+std::size_t room_for_next(int socket, std::size_t at_most) {
+  constexpr std::size_t kShort = 4096;
+  if (at_most <= kShort) return at_most;
+  msghdr header = {};
+  const ssize_t size =
+      uninterrupted([&] { return ::recvmsg(socket, &header, MSG_PEEK | MSG_TRUNC); });
+  return size < 0 ? at_most : std::clamp(static_cast<std::size_t>(size), kShort, at_most);
+}
+
+}  // namespace
+
 Result<Kernel::Message> RealKernel::recv(int socket, std::size_t at_most) {
   ControlBuffer control;
   Message message;
@@ -73,12 +88,12 @@ Result<Kernel::Message> RealKernel::recv(int socket, std::size_t at_most) {
   header.msg_control = control.bytes;
   header.msg_controllen = sizeof control.bytes;
   ssize_t got = 0;
-  // Not zeroed first: most messages are short.
-  message.bytes.resize_and_overwrite(at_most, [&](char* buffer, std::size_t size) {
-    part = {.iov_base = buffer, .iov_len = size};
-    got = uninterrupted([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC); });
-    return static_cast<std::size_t>(std::max<ssize_t>(got, 0));
-  });
+  message.bytes.resize_and_overwrite(
+      room_for_next(socket, at_most), [&](char* buffer, std::size_t size) {
+        part = {.iov_base = buffer, .iov_len = size};
+        got = uninterrupted([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC); });
+        return static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+      });
   if (got == -1) return sys_error("recvmsg");
   message.fds = take_descriptors(header);
   if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return sys_error("recvmsg", EMSGSIZE);

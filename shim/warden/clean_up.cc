@@ -45,17 +45,28 @@ Status await_end(int pidfd, milliseconds deadline) {
   return internal("warden.kill", "init does not end after SIGKILL");
 }
 
+// Those that are held, as they are now; one that cannot be told from its description is missing.
+std::vector<cgroup::Cgroup> open_groups(sys::Kernel& kernel, const Holdings& holdings,
+                                        Problems& problems) {
+  std::vector<cgroup::Cgroup> groups;
+  for (const auto& held : holdings.cgroups) {
+    auto group = cgroup::Cgroup::from_json(kernel, held);
+    if (group)
+      groups.push_back(std::move(*group));
+    else
+      problems.note(std::unexpected(std::move(group.error())));
+  }
+  return groups;
+}
+
 // Init first by its pidfd; the cgroups then end what it left and thaw it, should it be frozen.
-void end_job(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
+void end_job(sys::Kernel& kernel, Holdings& holdings, std::vector<cgroup::Cgroup>& groups,
+             Problems& problems) {
   if (holdings.init_alive()) {
     const auto sent = kernel.pidfd_send_signal(holdings.init.get(), SIGKILL);
     if (!sent && sent.error().sys_errno != ESRCH) problems.note(sent);
   }
-  for (const auto& held : holdings.cgroups) {
-    auto group = cgroup::Cgroup::from_json(kernel, held.saved);
-    problems.note(group ? group->kill_all(kKillDeadline)
-                        : Status(std::unexpected(std::move(group.error()))));
-  }
+  for (auto& group : groups) problems.note(group.kill_all(kKillDeadline));
   holdings.start_socket.reset();  // an init that still waits for "g" sees its end
   if (holdings.init) problems.note(await_end(holdings.init.get(), kInitDeadline));
 }
@@ -103,12 +114,9 @@ WipeSum wipe_all(sys::Kernel& kernel, Holdings& holdings, bool ended, Problems& 
   return sum;
 }
 
-void remove_cgroups(sys::Kernel& kernel, Holdings& holdings, Problems& problems) {
-  for (const auto& held : holdings.cgroups) {
-    auto group = cgroup::Cgroup::from_json(kernel, held.saved);
-    if (!group) continue;  // end_job has told
-    if (problems.note(group->remove()) && held.parents) group->remove_made_parents();
-  }
+void remove_cgroups(sys::Kernel& kernel, const Holdings& holdings,
+                    std::vector<cgroup::Cgroup>& groups, Problems& problems) {
+  for (auto& group : groups) problems.note(group.remove());
   if (holdings.intended_cgroups.empty()) return;
   const auto hierarchies = cgroup::read_hierarchies(kernel);
   if (!hierarchies) return;
@@ -222,10 +230,11 @@ Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
     holdings.facts["times"] = Json::object();
   holdings.facts["times"]["ended"] = now_rfc3339();
   Problems ending;
-  end_job(kernel, holdings, ending);
+  auto groups = open_groups(kernel, holdings, ending);
+  end_job(kernel, holdings, groups, ending);
   const WipeSum sum = wipe_all(kernel, holdings, ending.text().empty(), problems);
   if (!ending.text().empty()) problems.note(internal("warden.end-job", ending.text()));
-  remove_cgroups(kernel, holdings, problems);
+  remove_cgroups(kernel, holdings, groups, problems);
   const auto before = holdings.dir().load_result();
   if (!before || !*before) problems.note(record_end(kernel, holdings, survivors, sum, problems));
   Json detail = {{"bytes", sum.total.bytes}};
@@ -236,7 +245,7 @@ Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
 
 Status end_paused(sys::Kernel& kernel, const Holdings& holdings) {
   for (const auto& held : holdings.cgroups) {
-    auto group = cgroup::Cgroup::from_json(kernel, held.saved);
+    auto group = cgroup::Cgroup::from_json(kernel, held);
     if (!group || !group->frozen().value_or(false)) continue;
     const Status killed = group->signal_all(SIGKILL);
     TRY(group->thaw());
@@ -251,10 +260,11 @@ Status roll_back(sys::Kernel& kernel, Holdings& holdings, const std::string& rea
   const auto directory = kernel.fstatat(holdings.dir().fd(), "", AT_EMPTY_PATH);
   if (directory && directory->st_nlink == 0) return {};
   Problems problems;
-  end_job(kernel, holdings, problems);
+  auto groups = open_groups(kernel, holdings, problems);
+  end_job(kernel, holdings, groups, problems);
   const bool ended = problems.text().empty();
   const WipeSum sum = wipe_all(kernel, holdings, ended, problems);
-  remove_cgroups(kernel, holdings, problems);
+  remove_cgroups(kernel, holdings, groups, problems);
   Json facts = {{"reason", reason}, {"wiped", wiped_json(sum)}, {"root", holdings.facts["root"]}};
   if (!problems.text().empty()) facts["problem"] = problems.text();
   auto audit = evidence::AuditLog::open(kernel, holdings.evidence.audit);

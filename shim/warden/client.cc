@@ -104,8 +104,8 @@ Status WardenClient::hold_mount(std::string_view what, int mount) {
   return post(to_json(Hold{.what = std::string(what)}), fds);
 }
 
-Status WardenClient::hold_cgroup(const Json& saved, bool parents) {
-  const Json data = {{"saved", saved}, {"parents", parents}};
+Status WardenClient::hold_cgroup(const Json& saved, std::string_view intended) {
+  const Json data = {{"saved", saved}, {"intended", intended}};
   return post(to_json(Hold{.what = "cgroup", .data = data}));
 }
 

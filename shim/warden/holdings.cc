@@ -15,17 +15,6 @@ std::unexpected<Error> out_of_order(const std::string& what) {
   return bad_input("warden.message", what);
 }
 
-Result<HeldCgroup> parse_cgroup(const Json& data) {
-  auto object = TRY(JsonObject::of(data));
-  HeldCgroup held;
-  const Json* saved = object.take("saved");
-  if (saved == nullptr) return out_of_order("a cgroup without its description");
-  held.saved = *saved;
-  held.parents = TRY(object.get_or<bool>("parents", false));
-  TRY(object.done());
-  return held;
-}
-
 }  // namespace
 
 bool pidfd_alive(int pidfd) {
@@ -61,8 +50,13 @@ Status Holdings::take_open(Open open, std::vector<UniqueFd> fds) {
 Status Holdings::take_hold(const Hold& hold, std::vector<UniqueFd> fds) {
   if (hold.what == "init") return take_init(hold, std::move(fds));
   if (hold.what == "cgroup") {
-    cgroups.push_back(TRY(parse_cgroup(hold.data)));
-    return {};
+    auto object = TRY(JsonObject::of(hold.data));
+    const auto intended = TRY(object.get_or<std::string>("intended", ""));
+    const Json* saved = object.take("saved");
+    if (saved == nullptr) return out_of_order("a cgroup without its description");
+    cgroups.push_back(*saved);
+    std::erase(intended_cgroups, intended);
+    return object.done();
   }
   if (hold.what == "cgroup-intent") {
     auto object = TRY(JsonObject::of(hold.data));
@@ -88,9 +82,7 @@ Status Holdings::take_init(const Hold& hold, std::vector<UniqueFd> fds) {
 }
 
 Status Holdings::save() {
-  Json groups = Json::array();
-  for (const auto& each : cgroups)
-    groups.push_back({{"saved", each.saved}, {"parents", each.parents}});
+  if (init_pid > 0 && init_start_time_ == 0) init_start_time_ = process_start_time(init_pid);
   Json names = Json::array();
   for (const auto& each : mounts) names.push_back(each.what);
   const Json value = {
@@ -98,10 +90,10 @@ Status Holdings::save() {
       {"evidence",
        {{"audit", evidence.audit}, {"receipts", evidence.receipts}, {"keys", evidence.keys}}},
       {"mounts", names},
-      {"cgroups", groups},
+      {"cgroups", cgroups},
       {"intendedCgroups", intended_cgroups},
       {"initPid", init_pid},
-      {"initStartTime", init_pid > 0 ? process_start_time(init_pid) : 0}};
+      {"initStartTime", init_start_time_}};
   return fs::write_atomically_at(*kernel_, dir_.fd(), kFile, dump(value), 0600);
 }
 
@@ -116,8 +108,7 @@ Result<std::uint64_t> read_holdings(std::string_view text, Holdings& holdings) {
   holdings.evidence.audit = TRY(evidence.get<std::string>("audit"));
   holdings.evidence.receipts = TRY(evidence.get<std::string>("receipts"));
   holdings.evidence.keys = TRY(evidence.get<std::string>("keys"));
-  for (const auto& each : TRY(object.objects("cgroups")))
-    holdings.cgroups.push_back(TRY(parse_cgroup(each.raw())));
+  for (const auto& each : TRY(object.objects("cgroups"))) holdings.cgroups.push_back(each.raw());
   holdings.intended_cgroups = TRY(object.get<std::vector<std::string>>("intendedCgroups"));
   holdings.lost_mounts = TRY(object.get<std::vector<std::string>>("mounts"));
   const auto pid = TRY(object.get<std::uint64_t>("initPid"));

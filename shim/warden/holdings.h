@@ -19,11 +19,6 @@ struct HeldMount {
   UniqueFd mount;    // a directory of the mount, writable
 };
 
-struct HeldCgroup {
-  Json saved;            // of Cgroup::to_json()
-  bool parents = false;  // remove those that its create() made, too
-};
-
 class Holdings {
  public:
   explicit Holdings(sys::Kernel& kernel) : kernel_(&kernel) {}
@@ -44,7 +39,7 @@ class Holdings {
   EvidencePaths evidence;
   std::vector<HeldMount> mounts;
   std::vector<std::string> lost_mounts;  // of load_holdings(): were held and cannot be wiped
-  std::vector<HeldCgroup> cgroups;
+  std::vector<Json> cgroups;             // of Cgroup::to_json()
   std::vector<std::string> intended_cgroups;
   pid_t init_pid = 0;
   UniqueFd init;
@@ -58,6 +53,7 @@ class Holdings {
   Status take_init(const Hold& hold, std::vector<UniqueFd> fds);
 
   sys::Kernel* kernel_;
+  std::uint64_t init_start_time_ = 0;  // 0: not looked up
   ContainerDir dir_ = ContainerDir::adopt(*kernel_, UniqueFd(), {});
 };
 

@@ -2,6 +2,7 @@
 // else (protocol.h).
 #include <sys/prctl.h>
 
+#include "shim/sys/heap.h"
 #include "shim/sys/real_kernel.h"
 #include "shim/warden/harden.h"
 #include "shim/warden/warden.h"
@@ -9,6 +10,7 @@
 namespace {
 
 constexpr int kCliSocket = 3;
+constexpr std::size_t kHeap = 192 * 1024;  // what it takes until the container stands
 
 casemate::Status serve(casemate::sys::Kernel& kernel, casemate::UniqueFd cli) {
   TRY(kernel.prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("casemate-warden"), 0, 0, 0));
@@ -27,6 +29,7 @@ casemate::Status serve(casemate::sys::Kernel& kernel, casemate::UniqueFd cli) {
 }  // namespace
 
 int main() {
+  casemate::sys::populate_heap(kHeap);
   casemate::sys::RealKernel kernel;
   const auto served = serve(kernel, casemate::UniqueFd(kCliSocket));
   return served ? 0 : served.error().exit_code();

@@ -56,7 +56,7 @@ struct Hold {
   // "dataset:<id>", "upper" or "tmpfs:<destination>" (a mount to wipe), "cgroup", "cgroup-intent"
   // or "init".
   std::string what;
-  // cgroup: {"saved": Cgroup::to_json(), "parents": bool}; cgroup-intent: {"path": absolute};
+  // cgroup: {"saved": Cgroup::to_json(), "intended": path}; cgroup-intent: {"path": absolute};
   // init: {"pid": n}
   Json data = Json::object();
 };
@@ -122,9 +122,9 @@ class WardenClient {
   // goes on; acknowledged() waits for the answers, and so does commit().
   Status open(const Open& request, int dir);            // posted
   Status hold_mount(std::string_view what, int mount);  // posted
-  // `saved` is Cgroup::to_json(); may be given for several (the job's, unseal's). `parents`: the
-  // parents that its create() made go too when they are empty. Posted.
-  Status hold_cgroup(const Json& saved, bool parents = false);
+  // `saved` is Cgroup::to_json(); may be given for several (the job's, unseal's). `intended`: the
+  // path of intend_cgroup() that this takes the place of. Posted.
+  Status hold_cgroup(const Json& saved, std::string_view intended = {});
   // Before Cgroup::create(), and acknowledged: an empty leaf at this absolute cgroups path is
   // removed if the caller dies before hold_cgroup(). Nothing in it is ever killed on the strength
   // of this alone. Posted.

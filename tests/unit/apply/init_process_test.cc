@@ -51,7 +51,7 @@ TEST_F(InitSteps, ProgramsAreLookedUp) {
             "process.not-found");
     c.ok("by path", c.add(plan::ResolveProgram{scratch / "root/two/tool", all}));
     c.plan.steps.emplace_back(plan::Execute{{"tool"}, {}});
-    c.equal("not executable", rule_of(execute(c.context)), "process.permission");
+    c.equal("not executable", execute(c.context).rule, "process.permission");
   });
 }
 

@@ -166,7 +166,7 @@ TEST_F(WardenTest, AFrozenCgroupEndsWithInit) {
   auto group = Group::make(kernel_, "/casemate-warden-test-" + std::to_string(::getpid()));
   open();
   hold_mount();
-  ASSERT_TRUE(client_->hold_cgroup(group.group.to_json(), true));
+  ASSERT_TRUE(client_->hold_cgroup(group.group.to_json()));
   ASSERT_TRUE(client_->acknowledged());
   hold_init();
   ASSERT_TRUE(client_->commit(Json::object()));
@@ -186,7 +186,7 @@ TEST_F(WardenTest, SigkillEndsAPausedJobAndOtherSignalsWait) {
   auto group = Group::make(kernel_, "/casemate-warden-test-" + std::to_string(::getpid()));
   open();
   hold_mount();
-  ASSERT_TRUE(client_->hold_cgroup(group.group.to_json(), true));
+  ASSERT_TRUE(client_->hold_cgroup(group.group.to_json()));
   hold_init();
   ASSERT_TRUE(client_->commit(Json::object()));
   leave();
@@ -225,7 +225,7 @@ TEST_F(WardenTest, ARollBackEmptiesAndRemovesTheCgroup) {
   auto group = Group::make(kernel_, "/casemate-warden-test-" + std::to_string(::getpid()));
   open();
   hold_mount();
-  ASSERT_TRUE(client_->hold_cgroup(group.group.to_json(), true));
+  ASSERT_TRUE(client_->hold_cgroup(group.group.to_json()));
   ASSERT_TRUE(client_->acknowledged());
   leave();
   group.expect_killed();

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,10 +38,12 @@ Status become_warden(sys::Kernel& kernel, const std::string& program, int socket
 
 // Moving a process into a v2 cgroup waits for an RCU grace period with the lock held that all
 // cgroups share; being born in it costs nothing. A cgroup that takes nobody is left to the warden.
+// We stand still until it executes, and then finds a processor of its own; otherwise it would often
+// wait for ours until we wait for it.
 Result<sys::Child> clone_warden(sys::Kernel& kernel, int v2_cgroup) {
   if (v2_cgroup >= 0)
-    if (auto child = kernel.clone3({.flags = 0, .cgroup_fd = v2_cgroup})) return child;
-  return kernel.clone3({});
+    if (auto child = kernel.clone3({.flags = CLONE_VFORK, .cgroup_fd = v2_cgroup})) return child;
+  return kernel.clone3({.flags = CLONE_VFORK});
 }
 
 }  // namespace

@@ -271,6 +271,27 @@ void Cgroup::remove_made_parents() {
   }
 }
 
+Status Cgroup::descend(std::string_view controller, const std::string& below) {
+  TRY(require_present());
+  bool found = false;
+  for (Place& place : places_) {
+    if (!controller.empty() && !place.hierarchy.has(controller)) continue;
+    found = true;
+    auto leaf = open_below(*kernel_, place.leaf.get(), below, O_RDONLY | O_DIRECTORY);
+    if (!leaf)
+      return bad_input("cgroup.below",
+                       "no control group \"" + printable(below) + "\" in " +
+                           place.hierarchy.mount_point + "/" + place.path,
+                       "name one that exists, relative to the container's own");
+    place.leaf = std::move(*leaf);
+    place.path += "/" + below;
+  }
+  if (found) return {};
+  return bad_input("cgroup.below",
+                   "this host has no hierarchy of the controller \"" + printable(controller) + "\"",
+                   "see /proc/self/cgroup");
+}
+
 const Cgroup::Place* Cgroup::place_of(std::string_view controller) const {
   const auto found = std::ranges::find_if(places_, [&](const Place& place) {
     return controller.empty() ? place.hierarchy.v2 : place.hierarchy.has(controller);

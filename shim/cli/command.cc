@@ -43,8 +43,8 @@ constexpr std::array kExecOptions = {
     OptionSpec{"--pid-file", 0, true, "file for the pid of the process"},
     OptionSpec{"--preserve-fds", 0, true, "pass this many descriptors from 3 on"},
     OptionSpec{"--ignore-paused", 0, false, "join a paused container too, and wait"},
+    OptionSpec{"--cgroup", 0, true, "[CONTROLLER:]PATH below the container's own; may be repeated"},
     OptionSpec{"--apparmor", 0, true, "refused: no AppArmor in this version"},
-    OptionSpec{"--cgroup", 0, true, "refused: a job has one control group"},
     OptionSpec{"--pidfd-socket", 0, true, "refused in this version"},
 };
 constexpr std::array kKillOptions = {OptionSpec{"--all", 'a', false, "signal every process"}};

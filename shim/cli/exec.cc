@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxProcess = 1 << 20;
 
 Status refuse_unserved(const Args& args) {
-  for (const char* option : {"--apparmor", "--cgroup", "--pidfd-socket"})
+  for (const char* option : {"--apparmor", "--pidfd-socket"})
     if (args.has(option))
       return unsupported("cli." + std::string(option + 2),
                          std::string(option) + " is not served by this runtime",
@@ -59,6 +59,7 @@ Result<run::ExecRequest> exec_request(run::Runtime& runtime, const Args& args) {
   request.console_socket = args.value("--console-socket");
   request.own_terminal = !args.has("--detach");
   request.preserve_fds = TRY(args.number("--preserve-fds", 0, 0, 1024));
+  request.cgroups = args.values("--cgroup");
   request.ignore_paused = args.has("--ignore-paused");
   return request;
 }

@@ -18,7 +18,7 @@
 namespace casemate::cli {
 namespace {
 
-constexpr std::size_t kHeap = 512 * 1024;  // what create takes of it
+constexpr std::size_t kCreateHeap = 512 * 1024;  // what it takes of it
 
 constexpr std::array kGlobalOptions = {
     OptionSpec{"--root", 0, true, "folder that is part of a container's name"},
@@ -79,10 +79,13 @@ Status check_count(const Command& command, const Args& args) {
                                         std::string(command.usage));
 }
 
+bool creates(const Command& command) {
+  return command.name == "create" || command.name == "run";
+}
+
 // Nothing that the caller left open may reach the container, except what it says is meant for it.
 Status close_leaked(sys::Kernel& kernel, const Command& command, const Args& args) {
-  const bool creates = command.name == "create" || command.name == "run";
-  const int listening = creates ? TRY(listen_fds()) : 0;
+  const int listening = creates(command) ? TRY(listen_fds()) : 0;
   const int preserved = TRY(args.number("--preserve-fds", 0, 0, 1024)) + listening;
   return kernel.close_range(3 + static_cast<unsigned>(preserved), ~0U, 0);
 }
@@ -95,6 +98,7 @@ Result<int> dispatch(sys::Kernel& kernel, const Args& global, const std::string&
   const Args args = TRY(Args::parse(rest, command->options));
   TRY(check_count(*command, args));
   TRY(close_leaked(kernel, *command, args));
+  if (creates(*command)) sys::populate_heap(kCreateHeap);
   run::Settings settings = TRY(settings_of(global));
   settings.programs = program.substr(0, program.rfind('/'));
   run::Runtime runtime = TRY(run::make_runtime(kernel, std::move(settings)));
@@ -102,9 +106,7 @@ Result<int> dispatch(sys::Kernel& kernel, const Args& global, const std::string&
 }
 
 Result<int> serve(sys::Kernel& kernel, const Args& global, const std::vector<std::string>& words) {
-  const std::string program = TRY(run_from_readonly_mount(kernel, words));
-  sys::populate_heap(kHeap);
-  return dispatch(kernel, global, program);
+  return dispatch(kernel, global, TRY(run_from_readonly_mount(kernel, words)));
 }
 
 int main_with(const std::vector<std::string>& words) {

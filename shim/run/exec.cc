@@ -68,17 +68,20 @@ Result<apply::Prepared> prepare_filters(Runtime& runtime, const plan::Plan& plan
 }
 
 // The arguments may hold what nobody should read later: their digest stands for them.
-Json allow_facts(const Decided& decided, const ExecTarget& target, pid_t pid) {
+Json allow_facts(const ExecRequest& request, const Decided& decided, const ExecTarget& target,
+                 pid_t pid) {
   const oci::Process& process = *decided.decision.spec.process;
-  return {{"program", bounded_text(process.args[0])},
-          {"args", "sha256:" + sha256_hex(dump(Json(process.args)))},
-          {"cwd", bounded_text(process.cwd, kMostName)},
-          {"user", {{"uid", process.user.uid}, {"gid", process.user.gid}}},
-          {"terminal", process.terminal},
-          {"pid", pid},
-          {"profile", {{"name", target.profile}, {"digest", decided.profile_digest}}},
-          {"plan", decided.plan.whole().digest()},
-          {"decision", decision_facts(decided.decision)}};
+  Json facts = {{"program", bounded_text(process.args[0])},
+                {"args", "sha256:" + sha256_hex(dump(Json(process.args)))},
+                {"cwd", bounded_text(process.cwd, kMostName)},
+                {"user", {{"uid", process.user.uid}, {"gid", process.user.gid}}},
+                {"terminal", process.terminal},
+                {"pid", pid},
+                {"profile", {{"name", target.profile}, {"digest", decided.profile_digest}}},
+                {"plan", decided.plan.whole().digest()},
+                {"decision", decision_facts(decided.decision)}};
+  if (!request.cgroups.empty()) facts["cgroups"] = request.cgroups;
+  return facts;
 }
 
 Status launch_and_audit(Runtime& runtime, const ExecRequest& request, const Decided& decided,
@@ -99,12 +102,15 @@ Status launch_and_audit(Runtime& runtime, const ExecRequest& request, const Deci
                    .deadline = patience},
                   exec.child));
   if (console.own) exec.terminal = TRY(receive_terminal(runtime.kernel, console));
-  return audit(runtime, "exec.allow", request.id, allow_facts(decided, target, exec.child.pid));
+  return audit(runtime, "exec.allow", request.id,
+               allow_facts(request, decided, target, exec.child.pid));
 }
 
 Result<Exec> prepare_unaudited(Runtime& runtime, const ExecRequest& request) {
   TRY(check_preserved_open(request.preserve_fds));
-  const ExecTarget target = TRY(find_exec_target(runtime, request.id, request.ignore_paused));
+  const auto subgroups = TRY(parse_subgroups(request.cgroups));
+  ExecTarget target = TRY(find_exec_target(runtime, request.id, request.ignore_paused));
+  TRY(choose_subgroups(target, subgroups));
   const Decided decided = TRY(decide_and_compile(runtime, request, target));
   Exec exec;
   Status done = launch_and_audit(runtime, request, decided, target, exec);

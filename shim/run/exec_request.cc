@@ -4,6 +4,7 @@
 
 #include "shim/base/json.h"
 #include "shim/base/number.h"
+#include "shim/cgroup/files.h"
 
 namespace casemate::run {
 namespace {
@@ -106,6 +107,28 @@ Result<oci::Process> asked_process(const ExecRequest& request, const oci::Proces
     return bad_input("exec.utf8", "the command, its environment or its directory is not UTF-8",
                      "give text in UTF-8");
   return process;
+}
+
+Result<std::map<std::string, std::string>> parse_subgroups(const std::vector<std::string>& texts) {
+  const auto malformed = [](const std::string& text, const char* hint) {
+    return bad_input("exec.cgroup", "--cgroup " + printable(text), hint);
+  };
+  std::map<std::string, std::string> all;
+  for (const std::string& text : texts) {
+    const std::size_t colon = text.find(':');
+    const bool named = colon != std::string::npos;
+    if (!named && texts.size() > 1)
+      return malformed(text, "several need a controller each, as in memory:PATH");
+    std::string path = named ? text.substr(colon + 1) : text;
+    path.erase(0, path.find_first_not_of('/'));
+    if (path.empty()) return malformed(text, "name a control group below the container's own");
+    const std::string names = named ? text.substr(0, colon) : "";
+    for (const std::string_view name : cgroup::split(names, ',')) {
+      if (named && name.empty()) return malformed(text, "a controller without a name");
+      if (!all.emplace(name, path).second) return malformed(text, "a controller is named twice");
+    }
+  }
+  return all;
 }
 
 }  // namespace casemate::run

@@ -1,6 +1,7 @@
 // What `casemate exec` was asked for, and the process that it means. Pure.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ struct ExecRequest {
   bool own_terminal = false;   // without a console socket the caller relays the terminal itself
   int preserve_fds = 0;        // descriptors 3 … 3 + n - 1 go to the process
   bool ignore_paused = false;
+  std::vector<std::string> cgroups;  // [CONTROLLER[,…]:]PATH, below the container's own
 };
 
 struct UserIds {
@@ -40,6 +42,10 @@ struct UserIds {
 // "UID" or "UID:GID", decimal, 0 to 2^31 - 1 (CVE-2024-40635). Names are refused: what the image's
 // /etc/passwd says is the image's word. bad_input "exec.user".
 Result<UserIds> parse_user(std::string_view text);
+
+// What ExecRequest::cgroups means: the path below by controller; the path without one stands alone,
+// under "", and is for all. bad_input "exec.cgroup".
+Result<std::map<std::string, std::string>> parse_subgroups(const std::vector<std::string>& texts);
 
 // `container` is the container's own process, the starting point without a process.json. bad_input
 // "exec.*" or "oci.*" when something is malformed.

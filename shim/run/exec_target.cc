@@ -41,6 +41,11 @@ Status check_thawed(const cgroup::Cgroup& cgroup) {
 
 }  // namespace
 
+Status choose_subgroups(ExecTarget& target, const std::map<std::string, std::string>& below) {
+  for (const auto& [controller, path] : below) TRY(target.cgroup.descend(controller, path));
+  return {};
+}
+
 bool init_lives(const ExecTarget& target) {
   return warden::pidfd_alive(target.init_pidfd.get());
 }

@@ -28,6 +28,9 @@ Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, boo
 
 std::unexpected<Error> stopped_container(const std::string& id);
 
+// The process joins control groups below the container's: those of parse_subgroups().
+Status choose_subgroups(ExecTarget& target, const std::map<std::string, std::string>& below);
+
 // Whether init still lives, by its pidfd.
 bool init_lives(const ExecTarget& target);
 

@@ -158,7 +158,6 @@ expect_contains "$ERR" 'permission denied' 'not executable'
 refused_exec 2 container.unknown never-was true
 refused_exec 2 exec.args box
 refused_exec 4 cli.apparmor --apparmor unconfined box true
-refused_exec 4 cli.cgroup --cgroup sub box true
 refused_exec 1 process.cwd-proc --cwd /proc/self/fd/5 box true
 expect_eq "$(last_audit .event)" exec.deny 'the last record'
 printf 'A=\377' >"$W/bytes"
@@ -241,6 +240,31 @@ for number in $(seq 8); do
   wait "${callers[number]}" || STATUS=$?
   expect_eq "$STATUS" "$number" "exec $number of 8"
 done
+
+step 'a control group below the container'"'"'s own'
+subgroups=()
+while IFS=: read -r _ controllers path; do
+  case $controllers in '') hierarchy=unified ;; name=*) hierarchy=${controllers#name=} ;; *) hierarchy=$controllers ;; esac
+  if [ -d "/sys/fs/cgroup/$hierarchy$path" ]; then subgroups+=("/sys/fs/cgroup/$hierarchy$path/inner"); fi
+done <"/proc/$(runtime state box | jq .pid)/cgroup"
+[ "${#subgroups[@]}" -gt 0 ] || subgroups=("/sys/fs/cgroup$path/inner")  # version 2 alone
+mkdir "${subgroups[@]}"
+# The v1 cpuset takes nobody before it has processors and memory.
+for group in "${subgroups[@]}"; do
+  for file in cpuset.cpus cpuset.mems; do
+    if [ -e "$group/../tasks" ] && [ -e "$group/$file" ]; then cat "$group/../$file" >"$group/$file"; fi
+  done
+done
+expect_status 0 runtime exec --cgroup inner box cat /proc/self/cgroup
+expect_eq "$(grep -vc '/inner$' <<<"$OUT" || true)" 0 "hierarchies in which the program is elsewhere: $OUT"
+expect_status 0 runtime exec --cgroup pids:inner --cgroup memory,cpu:/inner box cat /proc/self/cgroup
+expect_eq "$(grep -cE ':(pids|memory|cpu):.*/inner$' <<<"$OUT")" 3 "the hierarchies that were named: $OUT"
+expect_eq "$(grep -c '/inner$' <<<"$OUT")" 3 "and no other: $OUT"
+refused_exec 2 cgroup.below --cgroup absent box true
+refused_exec 2 cgroup.below --cgroup ../.. box true
+refused_exec 2 cgroup.below --cgroup teapot:inner box true
+refused_exec 2 exec.cgroup --cgroup inner --cgroup inner box true
+rmdir "${subgroups[@]}"
 
 step 'a created container takes an exec, a stopped one does not'
 runtime create --bundle "$W/bundle" made >"$W/made.out" 2>&1 </dev/null || fail "create: $(cat "$W/made.out")"

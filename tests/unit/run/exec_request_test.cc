@@ -144,5 +144,24 @@ TEST(AskedProcess, AProcessFileSaysEverything) {
   EXPECT_FALSE(asked_process(request, container()));
 }
 
+using Below = std::map<std::string, std::string>;
+
+TEST(ParseSubgroups, OneForAllOrOneForEachController) {
+  EXPECT_EQ(parse_subgroups({}).value(), Below());
+  EXPECT_EQ(parse_subgroups({"inner"}).value(), (Below{{"", "inner"}}));
+  EXPECT_EQ(parse_subgroups({"//a/b"}).value(), (Below{{"", "a/b"}}));
+  EXPECT_EQ(parse_subgroups({"cpu,cpuacct:x", "memory:/y"}).value(),
+            (Below{{"cpu", "x"}, {"cpuacct", "x"}, {"memory", "y"}}));
+  EXPECT_EQ(parse_subgroups({"memory:a:b"}).value(), (Below{{"memory", "a:b"}}));
+}
+
+TEST(ParseSubgroups, Refused) {
+  for (const Words& words : {Words{""}, Words{"/"}, Words{"memory:"}, Words{":x"}, Words{"cpu,:x"},
+                             Words{"a", "b"}, Words{"memory:a", "b"}, Words{"cpu:a", "cpu:b"}}) {
+    const auto parsed = parse_subgroups(words);
+    EXPECT_EQ(parsed ? "" : parsed.error().rule, "exec.cgroup") << words[0];
+  }
+}
+
 }  // namespace
 }  // namespace casemate::run

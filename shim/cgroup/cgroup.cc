@@ -273,12 +273,14 @@ void Cgroup::remove_made_parents() {
 
 Status Cgroup::descend(std::string_view controller, const std::string& below) {
   TRY(require_present());
+  const auto pieces = split(below, '/');
+  const bool downwards = std::ranges::find(pieces, "..") == pieces.end();
   bool found = false;
   for (Place& place : places_) {
     if (!controller.empty() && !place.hierarchy.has(controller)) continue;
     found = true;
     auto leaf = open_below(*kernel_, place.leaf.get(), below, O_RDONLY | O_DIRECTORY);
-    if (!leaf)
+    if (!leaf || !downwards)
       return bad_input("cgroup.below",
                        "no control group \"" + printable(below) + "\" in " +
                            place.hierarchy.mount_point + "/" + place.path,

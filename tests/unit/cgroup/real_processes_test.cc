@@ -1,6 +1,7 @@
 // Joining, freezing, ending and removing, with real processes.
 #include <gtest/gtest.h>
 
+#include "tests/unit/base/outcome.h"
 #include "tests/unit/cgroup/real_cgroup.h"
 
 namespace casemate::cgroup {
@@ -119,6 +120,29 @@ TEST_F(RealCgroup, NestedGroupsAreEndedAndRemoved) {
   ASSERT_TRUE(group.kill_all(5s));
   take_away(group);
   EXPECT_TRUE(group.remove()) << "again";
+}
+
+TEST_F(RealCgroup, AProcessJoinsBelowTheLeaf) {
+  Cgroup group = make();
+  for (const Hierarchy& one : hierarchies_) {
+    const std::string inner = one.mount_point + leaf_path() + "/inner";
+    ASSERT_EQ(::mkdir(inner.c_str(), 0755), 0);
+    if (!one.v2 && one.has("cpuset"))
+      for (const char* file : {"/cpuset.cpus", "/cpuset.mems"})
+        std::ofstream(inner + file) << std::ifstream(inner + "/.." + file).rdbuf();
+  }
+  for (const char* below : {"absent", "..", "../..", "/inner", "inner/.."})
+    EXPECT_EQ(rule_of(group.descend("", below)), "cgroup.below") << below;
+  EXPECT_EQ(rule_of(group.descend("teapot", "inner")), "cgroup.below");
+  ASSERT_TRUE(group.descend("pids", "inner"));
+  const pid_t child = sleeper();
+  ASSERT_TRUE(group.join(child));
+  EXPECT_TRUE(group.check_member(child));
+  auto outer = Cgroup::find(kernel_, hierarchies_, leaf_path());
+  ASSERT_TRUE(outer);
+  EXPECT_EQ(rule_of(outer->check_member(child)), "cgroup.readback") << "it is in pids' inner one";
+  ASSERT_TRUE(outer->kill_all(5s));
+  EXPECT_TRUE(outer->remove());
 }
 
 TEST_F(RealCgroup, BusyLeafIsRefusedAndStaleOneMadeAnew) {

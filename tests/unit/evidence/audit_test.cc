@@ -231,6 +231,17 @@ TEST_F(AuditTest, AnOverlongRecordIsRefused) {
   EXPECT_TRUE(verify_audit(kernel_, path())->intact());
 }
 
+// The last record is looked for in the log's last page first.
+TEST_F(AuditTest, RecordsAsLongAsAPageAreFound) {
+  auto log = AuditLog::open(kernel_, path());
+  for (std::size_t size = 3'600; size < 4'200; size += 7)
+    ASSERT_TRUE(log->append("start", "c", {{"x", std::string(size, 'x')}})) << size;
+  std::ofstream(path(), std::ios::app) << std::string(5'000, 't');  // torn
+  ASSERT_TRUE(log->append("start", "c", {}));
+  EXPECT_TRUE(verify_audit(kernel_, path())->intact());
+  EXPECT_NE(text().find("audit.repaired"), std::string::npos);
+}
+
 TEST_F(AuditTest, WritersInSeveralProcessesShareOneChain) {
   constexpr int kWriters = 4;
   constexpr int kEach = 25;

@@ -122,6 +122,28 @@ TEST(RealKernel, AMessageThatIsCutOffLeaksNothing) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
+TEST(RealKernel, MessagesOfAnyLengthUpToTheLimit) {
+  RealKernel kernel;
+  auto pair = kernel.socketpair(SOCK_SEQPACKET);
+  constexpr std::size_t kLimit = 100'000;
+  for (const std::size_t size : {1uz, 4095uz, 4096uz, 4097uz, kLimit}) {
+    const std::string sent(size, 'm');
+    ASSERT_TRUE(kernel.send(pair->first.get(), sent, {}));
+    EXPECT_EQ(kernel.recv(pair->second.get(), kLimit)->bytes, sent);
+  }
+  ASSERT_TRUE(kernel.send(pair->first.get(), std::string(kLimit + 1, 'm'), {}));
+  EXPECT_EQ(errno_of(kernel.recv(pair->second.get(), kLimit)), EMSGSIZE);
+  // The end of a peer that left our words unread is told before its own last ones.
+  const std::string last(50'000, 'l');
+  ASSERT_TRUE(kernel.send(pair->first.get(), last, {}));
+  ASSERT_TRUE(kernel.send(pair->second.get(), "unread", {}));
+  pair->first.reset();
+  auto got = kernel.recv(pair->second.get(), kLimit);
+  if (!got) got = kernel.recv(pair->second.get(), kLimit);
+  ASSERT_TRUE(got) << got.error().message();
+  EXPECT_EQ(got->bytes, last);
+}
+
 TEST(RealKernel, TheEndOfThePeerIsAnEmptyMessage) {
   RealKernel kernel;
   auto pair = kernel.socketpair(SOCK_SEQPACKET);

@@ -7,7 +7,7 @@ PACKAGES_BUILD=(g++ cmake ninja-build pkg-config libseccomp-dev libcap-ng-dev li
 # mmdebstrap makes the training image, jq writes its JSON.
 PACKAGES_DEMO=(mmdebstrap jq openssl)
 PACKAGES_TEST=(groff-base jose docker.io containerd podman conmon runc crun busybox-static age strace
-  iptables iproute2 procps git hyperfine python3-minimal codespell shellcheck ccache
+  iptables iproute2 procps git hyperfine time python3-minimal codespell shellcheck ccache
   clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19)
 
 # packages_missing NAME…: prints those that are not installed. One dpkg-query, a few milliseconds.

@@ -149,10 +149,12 @@ Status Cgroup::make(Place& place) {
     if (!again) return made;
   }
   auto opened = open_leaf(place);
-  if (opened && !has_its_name(place).value_or(false))
-    opened = internal("cgroup.readback", "what was opened is not /" + place.path);
-  if (!opened) {  // remove() knows only leaves that are open
+  if (opened && !TRY(has_its_name(place))) {
+    // Another took its name, or it is not what was opened: the one of that name is not ours.
     place.leaf.reset();
+    return internal("cgroup.readback", "what was opened is not /" + place.path);
+  }
+  if (!opened) {  // remove() knows only leaves that are open
     (void)kernel_->unlinkat(parent.get(), name_of(place.path), AT_REMOVEDIR);
     return opened;
   }
@@ -271,27 +273,29 @@ void Cgroup::remove_made_parents() {
   }
 }
 
-Status Cgroup::descend(std::string_view controller, const std::string& below) {
+Status Cgroup::descend(const std::map<std::string, std::string>& below) {
   TRY(require_present());
-  const auto pieces = split(below, '/');
-  const bool downwards = std::ranges::find(pieces, "..") == pieces.end();
-  bool found = false;
-  for (Place& place : places_) {
-    if (!controller.empty() && !place.hierarchy.has(controller)) continue;
-    found = true;
-    auto leaf = open_below(*kernel_, place.leaf.get(), below, O_RDONLY | O_DIRECTORY);
-    if (!leaf || !downwards)
+  for (const auto& [controller, path] : below) {
+    const Place* place = controller.empty() ? nullptr : place_of(controller);
+    const bool known = controller.empty() || (place != nullptr && !place->hierarchy.v2);
+    if (!known)
       return bad_input("cgroup.below",
-                       "no control group \"" + printable(below) + "\" in " +
+                       "no v1 hierarchy of the controller \"" + printable(controller) + "\"",
+                       "a path without a controller is for every hierarchy");
+  }
+  for (Place& place : places_) {
+    const std::string path = TRY(path_below(place.hierarchy, below));
+    if (path.empty()) continue;
+    auto leaf = open_below(*kernel_, place.leaf.get(), path, O_RDONLY | O_DIRECTORY);
+    if (!leaf)
+      return bad_input("cgroup.below",
+                       "no control group \"" + printable(path) + "\" in " +
                            place.hierarchy.mount_point + "/" + place.path,
                        "name one that exists, relative to the container's own");
     place.leaf = std::move(*leaf);
-    place.path += "/" + below;
+    place.path += "/" + path;
   }
-  if (found) return {};
-  return bad_input("cgroup.below",
-                   "this host has no hierarchy of the controller \"" + printable(controller) + "\"",
-                   "see /proc/self/cgroup");
+  return {};
 }
 
 const Cgroup::Place* Cgroup::place_of(std::string_view controller) const {

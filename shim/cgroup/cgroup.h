@@ -51,10 +51,10 @@ class Cgroup {
   Json to_json() const;
   static Result<Cgroup> from_json(sys::Kernel& kernel, const Json& saved);
 
-  // From here on the group is one that exists below it (relative path, no ".."): with a controller
-  // in that controller's hierarchy, with "" in every one. For a process that joins; never for
-  // clean-up. bad_input "cgroup.below" when there is none, or no such controller here.
-  Status descend(std::string_view controller, const std::string& below);
+  // From here on the group is one that exists below it, as path_below() (paths.h) chooses. For a
+  // process that joins; never for clean-up. bad_input "cgroup.below" when there is none, or no v1
+  // hierarchy of a controller that is named.
+  Status descend(const std::map<std::string, std::string>& below);
 
   // Moves a process (all its threads) into every hierarchy; check_member reads it back
   // (internal "cgroup.readback").

@@ -64,4 +64,24 @@ Result<std::string> leaf_path(const Hierarchy& hierarchy, bool v2_alone,
   return base.empty() ? asked : base + "/" + asked;
 }
 
+Result<std::string> path_below(const Hierarchy& hierarchy,
+                               const std::map<std::string, std::string>& below) {
+  std::string chosen;
+  for (const auto& [controller, path] : below) {
+    const bool named = !hierarchy.v2 && hierarchy.has(controller);
+    if (!controller.empty() && !named) continue;
+    const auto pieces = split(path, '/');
+    const bool down = std::ranges::none_of(
+        pieces, [](std::string_view piece) { return piece.empty() || piece == ".."; });
+    if (!down)
+      return bad_input("cgroup.below", "control group \"" + printable(path) + "\"",
+                       "name one relative to the container's own, without \"..\"");
+    if (!chosen.empty() && chosen != path)
+      return bad_input("cgroup.below", "two control groups in " + hierarchy.mount_point,
+                       "its controllers are mounted together: name one");
+    chosen = path;
+  }
+  return chosen;
+}
+
 }  // namespace casemate::cgroup

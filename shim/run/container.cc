@@ -110,4 +110,11 @@ Result<Locked> lock_living(Runtime& runtime, const std::string& id) {
   return Locked{std::move(directory), std::move(lock), std::move(state)};
 }
 
+bool was_undone(Runtime& runtime, ContainerDir& directory) {
+  const auto record = directory.load_state();
+  if (record || record.error().sys_errno != ENOENT) return false;
+  const auto journalled = warden::journal_state(runtime.kernel, directory.fd());
+  return journalled && warden::reached(*journalled, warden::State::wiped);
+}
+
 }  // namespace casemate::run

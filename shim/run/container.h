@@ -14,6 +14,10 @@ namespace casemate::run {
 // bad_input "container.unknown" when there is none under this --root.
 Result<warden::ContainerDir> find_container(Runtime& runtime, const std::string& id);
 
+// Whether its create died, and its warden has undone it: there is nothing but a unit of systemd's
+// to be ended.
+bool was_undone(Runtime& runtime, warden::ContainerDir& directory);
+
 // creating, created, running or stopped: whether a living one is paused is not looked at.
 Result<std::string> status_by(Runtime& runtime, warden::ContainerDir& directory,
                               const warden::StateRecord& record);

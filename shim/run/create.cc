@@ -11,6 +11,7 @@
 #include "shim/base/clock.h"
 #include "shim/fs/host_file.h"
 #include "shim/run/audit_facts.h"
+#include "shim/run/container.h"
 #include "shim/run/datasets.h"
 #include "shim/run/late_hooks.h"
 #include "shim/run/launch.h"
@@ -27,6 +28,13 @@ namespace {
 using std::chrono::milliseconds;
 using warden::ContainerDir;
 using warden::WardenClient;
+
+// What there is of a container that may still fail.
+struct Attempt {
+  pid_t pid = -1;
+  UniqueFd terminal;
+  std::optional<systemd::Unit> unit = {};  // that systemd may have been asked for
+};
 
 struct Staged {
   std::map<std::string, UniqueFd> mounts;
@@ -84,14 +92,21 @@ Result<Staged> stage_datasets(Runtime& runtime, Admission& admission, WardenClie
   return staged;
 }
 
+// A scope needs no intent before: its unit is on record.
+Result<JobCgroup> make_scope(Runtime& runtime, const Admission& admission, ContainerDir& directory,
+                             WardenClient& warden, Attempt& attempt) {
+  attempt.unit = TRY(record_unit(admission, directory));
+  JobCgroup job = TRY(start_scope(runtime, admission, directory, *attempt.unit));
+  TRY(warden.hold_cgroup(job.group.to_json()));
+  return job;
+}
+
 Result<JobCgroup> stage_cgroup(Runtime& runtime, const Admission& admission,
-                               ContainerDir& directory, WardenClient& warden) {
+                               ContainerDir& directory, WardenClient& warden, Attempt& attempt) {
   const auto* step = admission.plan.find<plan::CreateCgroup>();
   JobCgroup job = step->scope
-                      ? TRY(start_scope(runtime, admission, directory))
+                      ? TRY(make_scope(runtime, admission, directory, warden, attempt))
                       : JobCgroup{TRY(make_held_cgroup(runtime, admission, warden, step->path))};
-  // A scope needs no intent before: what we leave empty systemd takes away.
-  if (step->scope) TRY(warden.hold_cgroup(job.group.to_json()));
   TRY(job.group.limit(step->resources));
   return job;
 }
@@ -124,12 +139,6 @@ Result<apply::Prepared> stage_mounts(Runtime& runtime, Admission& admission,
   TRY(hold_scratch(admission.plan, prepared, warden));
   return prepared;
 }
-
-// What there is of a container that may still fail.
-struct Attempt {
-  pid_t pid = -1;
-  UniqueFd terminal;
-};
 
 warden::StateRecord state_record(const Admission& admission, const WardenClient& warden,
                                  const Attempt& attempt) {
@@ -176,11 +185,18 @@ void dismiss(WardenClient warden) {
 // we gave up waiting for its answer, the end of init makes it clean up, and the rest is as in
 // delete.
 void roll_back(Runtime& runtime, const Admission& admission, ContainerDir& directory,
-               WardenClient warden, pid_t init) {
+               WardenClient warden, const Attempt& attempt) {
+  const pid_t init = attempt.pid;
   if (init > 0) ::kill(init, SIGKILL);  // our child, not reaped yet: nobody else has its pid
   dismiss(std::move(warden));
   if (init > 0) reap(init);
-  if (directory.let_go_of_life_lock()) static_cast<void>(discard(runtime, directory));
+  Status discarded = directory.let_go_of_life_lock();
+  if (discarded) discarded = discard(runtime, directory);
+  // A warden that gave up before the unit was on record has removed the record, too.
+  if (discarded && attempt.unit) discarded = manager_of(runtime).stop(*attempt.unit);
+  if (!discarded)
+    static_cast<void>(
+        audit(runtime, "create.residue", admission.request.id, error_facts(discarded.error())));
   // Hooks may have set something up for an init that existed.
   if (init > 0)
     run_late_hooks(runtime, "poststop", admission.plan.to_json(),
@@ -200,7 +216,7 @@ Status launch_and_commit(Runtime& runtime, Admission& admission, ContainerDir& d
   Staged staged = TRY(stage_datasets(runtime, admission, warden));
   const Json datasets = staged.facts;
   TRY(journal.enter(warden::State::staged));
-  JobCgroup job = TRY(stage_cgroup(runtime, admission, directory, warden));
+  JobCgroup job = TRY(stage_cgroup(runtime, admission, directory, warden, attempt));
   apply::Prepared prepared =
       TRY(stage_mounts(runtime, admission, directory, job.group, std::move(staged), warden));
   Launched launched =
@@ -222,9 +238,22 @@ Result<WardenClient> spawn_warden(Runtime& runtime,
       {.deadline = runtime.settings.warden_deadline, .v2_cgroup = cgroup.get()});
 }
 
+// What a create left that was killed while systemd was asked for a unit has the name no longer.
+Result<ContainerDir> claim_directory(Runtime& runtime, const std::string& id) {
+  const auto create = [&] {
+    return ContainerDir::create(runtime.kernel, runtime.config.paths.state, runtime.settings.root,
+                                id);
+  };
+  auto made = create();
+  if (made || made.error().rule != "container.exists") return made;
+  auto left = find_container(runtime, id);
+  if (!left || !was_undone(runtime, *left)) return made;
+  TRY(discard(runtime, *left));
+  return create();
+}
+
 Result<Created> stage_and_launch(Runtime& runtime, Admission& admission, WardenClient warden) {
-  auto directory = ContainerDir::create(runtime.kernel, runtime.config.paths.state,
-                                        runtime.settings.root, admission.request.id);
+  auto directory = claim_directory(runtime, admission.request.id);
   if (!directory) {
     dismiss(std::move(warden));
     return std::unexpected(std::move(directory.error()));
@@ -234,7 +263,7 @@ Result<Created> stage_and_launch(Runtime& runtime, Admission& admission, WardenC
   if (done)
     return Created{std::move(*directory), std::move(warden), attempt.pid,
                    std::move(attempt.terminal)};
-  roll_back(runtime, admission, *directory, std::move(warden), attempt.pid);
+  roll_back(runtime, admission, *directory, std::move(warden), attempt);
   return std::unexpected(done.error());
 }
 
@@ -268,7 +297,8 @@ Result<Created> create_audited(Runtime& runtime, const CreateRequest& request) {
   if (const Status written = write_pid_file(runtime, request, created.pid); !written) {
     // Whoever finds a pid file finds a container that stands.
     static_cast<void>(runtime.kernel.unlinkat(AT_FDCWD, request.pid_file, 0));
-    roll_back(runtime, *admission, created.directory, std::move(created.warden), created.pid);
+    roll_back(runtime, *admission, created.directory, std::move(created.warden),
+              {.pid = created.pid});
     return std::unexpected(written.error());
   }
   return created;

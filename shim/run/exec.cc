@@ -80,7 +80,7 @@ Json allow_facts(const ExecRequest& request, const Decided& decided, const ExecT
                 {"profile", {{"name", target.profile}, {"digest", decided.profile_digest}}},
                 {"plan", decided.plan.whole().digest()},
                 {"decision", decision_facts(decided.decision)}};
-  if (!request.cgroups.empty()) facts["cgroups"] = request.cgroups;
+  for (const std::string& one : request.cgroups) facts["cgroups"].push_back(bounded_text(one));
   return facts;
 }
 
@@ -108,9 +108,9 @@ Status launch_and_audit(Runtime& runtime, const ExecRequest& request, const Deci
 
 Result<Exec> prepare_unaudited(Runtime& runtime, const ExecRequest& request) {
   TRY(check_preserved_open(request.preserve_fds));
-  const auto subgroups = TRY(parse_subgroups(request.cgroups));
-  ExecTarget target = TRY(find_exec_target(runtime, request.id, request.ignore_paused));
-  TRY(choose_subgroups(target, subgroups));
+  const auto below = TRY(parse_subgroups(request.cgroups));
+  const ExecTarget target =
+      TRY(find_exec_target(runtime, request.id, below, request.ignore_paused));
   const Decided decided = TRY(decide_and_compile(runtime, request, target));
   Exec exec;
   Status done = launch_and_audit(runtime, request, decided, target, exec);

@@ -41,16 +41,13 @@ Status check_thawed(const cgroup::Cgroup& cgroup) {
 
 }  // namespace
 
-Status choose_subgroups(ExecTarget& target, const std::map<std::string, std::string>& below) {
-  for (const auto& [controller, path] : below) TRY(target.cgroup.descend(controller, path));
-  return {};
-}
-
 bool init_lives(const ExecTarget& target) {
   return warden::pidfd_alive(target.init_pidfd.get());
 }
 
-Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, bool ignore_paused) {
+Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id,
+                                    const std::map<std::string, std::string>& below,
+                                    bool ignore_paused) {
   ContainerDir directory = TRY(find_container(runtime, id));
   const auto record = TRY(running_state(runtime, directory));
   // Its pidfd, opened between two looks at the start time.
@@ -69,6 +66,8 @@ Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, boo
                     .hierarchies = TRY(cgroup::read_hierarchies(runtime.kernel))};
   target.spec = plan::spec_of(target.stored);
   if (!ignore_paused) TRY(check_thawed(target.cgroup));
+  TRY(target.cgroup.descend(below));
+  if (!ignore_paused && !below.empty()) TRY(check_thawed(target.cgroup));
   return target;
 }
 

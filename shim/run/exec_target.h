@@ -2,6 +2,7 @@
 // descriptors, so that no number used again can lead elsewhere.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "shim/cgroup/cgroup.h"
@@ -24,12 +25,13 @@ struct ExecTarget {
 // bad_input "container.unknown", "container.not-running" (a stopped one), "container.state" (one
 // that is being made), "container.paused" unless `ignore_paused`; internal "plan.stored" when the
 // stored plan is not the one that was applied.
-Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id, bool ignore_paused);
+// `below`: the control groups below the container's that the process joins, of parse_subgroups();
+// they too must not be frozen.
+Result<ExecTarget> find_exec_target(Runtime& runtime, const std::string& id,
+                                    const std::map<std::string, std::string>& below,
+                                    bool ignore_paused);
 
 std::unexpected<Error> stopped_container(const std::string& id);
-
-// The process joins control groups below the container's: those of parse_subgroups().
-Status choose_subgroups(ExecTarget& target, const std::map<std::string, std::string>& below);
 
 // Whether init still lives, by its pidfd.
 bool init_lives(const ExecTarget& target);

@@ -33,9 +33,7 @@ Result<std::string> status_of(Runtime& runtime, ContainerDir& directory) {
   const auto state = state_of(runtime, directory);
   if (state) return state->value("status", "");
   if (state.error().sys_errno != ENOENT) return std::unexpected(state.error());
-  const auto journalled = warden::journal_state(runtime.kernel, directory.fd());
-  const bool undone = journalled && warden::reached(*journalled, warden::State::wiped);
-  return undone ? "stopped" : "creating";
+  return was_undone(runtime, directory) ? "stopped" : "creating";
 }
 
 Result<bool> is_stopped(Runtime& runtime, ContainerDir& directory) {
@@ -153,8 +151,8 @@ Status remove_wiped(Runtime& runtime, ContainerDir& directory,
   if (!lock) return std::unexpected(lock.error());
   if (TRY(runtime.kernel.fstatat(directory.fd(), "", AT_EMPTY_PATH)).st_nlink == 0) return {};
   TRY(await_end(runtime, directory));
-  TRY(look());
   TRY(end_unit(runtime, directory));
+  TRY(look());
   return directory.remove();
 }
 

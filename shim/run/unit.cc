@@ -27,15 +27,20 @@ systemd::Manager manager_of(const Runtime& runtime) {
   return systemd::Manager(runtime.program("casemate-systemd"));
 }
 
-Result<JobCgroup> start_scope(Runtime& runtime, const Admission& admission,
-                              warden::ContainerDir& directory) {
-  const auto* step = admission.plan.find<plan::CreateCgroup>();
-  TRY(check_room(step->resources));
-  const systemd::Unit unit = {
-      .name = step->scope->unit,
+Result<systemd::Unit> record_unit(const Admission& admission, warden::ContainerDir& directory) {
+  systemd::Unit unit = {
+      .name = admission.plan.find<plan::CreateCgroup>()->scope->unit,
       .description = "casemate container " + directory.id() + " " + TRY(sys::random_hex(8))};
   TRY(directory.save_unit(systemd::to_json(unit)));
-  // With the life lock: delete waits until nobody can ask for the unit any more.
+  return unit;
+}
+
+Result<JobCgroup> start_scope(Runtime& runtime, const Admission& admission,
+                              const warden::ContainerDir& directory, const systemd::Unit& unit) {
+  const auto* step = admission.plan.find<plan::CreateCgroup>();
+  TRY(check_room(step->resources));
+  // With the life lock: delete waits for the end of whoever may ask. What he asked just before that
+  // end systemd refuses, for the scope's first process is dead.
   auto started = TRY(manager_of(runtime).start(unit, TRY(properties_of(*step)), directory.fd()));
   if (started.control_group != step->path)
     return internal("systemd.control-group",
@@ -69,8 +74,8 @@ Status untell_unit(Runtime& runtime, const systemd::Unit& unit, const LimitChang
 }
 
 Status end_unit(Runtime& runtime, warden::ContainerDir& directory) {
-  const auto unit = TRY(unit_of(directory));
-  return unit ? manager_of(runtime).stop(*unit) : Status();
+  const auto unit = unit_of(directory);
+  return unit && *unit ? manager_of(runtime).stop(**unit) : Status();
 }
 
 }  // namespace casemate::run

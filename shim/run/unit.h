@@ -19,11 +19,13 @@ struct JobCgroup {
 
 systemd::Manager manager_of(const Runtime& runtime);
 
-// The scope of the plan's cgroup step, with its limits as far as systemd knows them; the group is
-// what systemd made of it, and not limited by us yet. The unit is on record before systemd is
-// asked: whoever is killed in between, delete knows what to end.
+// The unit that the plan's cgroup step asks for, on record in the directory before systemd is asked
+// for it: whoever is killed in between, delete knows what to end.
+Result<systemd::Unit> record_unit(const Admission& admission, warden::ContainerDir& directory);
+// Its scope, with its limits as far as systemd knows them; the group is what systemd made of it,
+// and not limited by us yet.
 Result<JobCgroup> start_scope(Runtime& runtime, const Admission& admission,
-                              warden::ContainerDir& directory);
+                              const warden::ContainerDir& directory, const systemd::Unit& unit);
 
 // The container's unit, as create recorded it; nothing for a control group of our own.
 Result<std::optional<systemd::Unit>> unit_of(warden::ContainerDir& directory);
@@ -41,7 +43,8 @@ Status tell_unit(Runtime& runtime, const systemd::Unit& unit, cgroup::Cgroup& gr
 // Back to `before`, in systemd alone.
 Status untell_unit(Runtime& runtime, const systemd::Unit& unit, const LimitChange& change);
 
-// After the wipe: nothing of the unit stays, whether it failed or never noticed that it is empty.
+// After the wipe: nothing of the unit stays, whether it failed or never noticed that it is empty. A
+// record that cannot be read names no unit.
 Status end_unit(Runtime& runtime, warden::ContainerDir& directory);
 
 }  // namespace casemate::run

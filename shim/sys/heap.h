@@ -7,7 +7,7 @@ namespace casemate::sys {
 
 // Makes the heap's next bytes present at once. Touched one by one each page is a fault, which costs
 // two microseconds in a virtual machine: ten times as much. Nothing of it is given back before
-// malloc_trim(3). Call it first in main; where it fails, the pages come one by one.
+// malloc_trim(3). Call it before the work begins; where it fails, the pages come one by one.
 void populate_heap(std::size_t bytes);
 
 }  // namespace casemate::sys

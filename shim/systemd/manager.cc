@@ -49,7 +49,10 @@ Result<Unit> unit_from_json(const Json& json) {
 
 Result<Manager::Started> Manager::start(const Unit& unit, Properties properties, int lock) const {
   properties.push_back({"Description", "s", unit.description});
-  const Json request = {{"op", "start"}, {"unit", unit.name}, {"properties", to_json(properties)}};
+  const Json request = {{"op", "start"},
+                        {"unit", unit.name},
+                        {"description", unit.description},
+                        {"properties", to_json(properties)}};
   auto keeper = TRY(sys::HeldHelper::start(program_, request, {&lock, 1}, kDeadline));
   const Json given = keeper.given();
   auto object = JsonObject::of(given);

@@ -49,7 +49,8 @@ class Manager {
     sys::HeldHelper keeper;     // the scope's first process, until this object goes
     std::string control_group;  // "/system.slice/docker-ID.scope"
   };
-  // denied "cgroup.busy" when a unit of that name exists.
+  // denied "cgroup.busy" when a unit of that name exists; unsupported "systemd.description" when a
+  // drop-in replaces the description that we know the unit by.
   // `properties` without its description. The helper keeps a copy of `lock` as long as it may ask
   // systemd for anything.
   Result<Started> start(const Unit& unit, Properties properties, int lock) const;

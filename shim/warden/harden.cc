@@ -11,6 +11,7 @@
 #include <array>
 #include <climits>
 
+#include "shim/cgroup/files.h"
 #include "shim/cgroup/hierarchy.h"
 #include "shim/fs/host_file.h"
 #include "shim/warden/filter.h"
@@ -88,7 +89,10 @@ UniqueFd wardens_cgroup(sys::Kernel& kernel, const std::vector<cgroup::Hierarchy
   const cgroup::Hierarchy* v2 = cgroup::find(hierarchies, "");
   if (v2 == nullptr) return {};
   auto leaf = open_leaf(kernel, *v2);
-  return leaf ? std::move(*leaf) : UniqueFd();
+  if (!leaf) return {};
+  // Who is born into a frozen group does not execute, and whoever waits for that waits for ever.
+  const auto frozen = cgroup::read_file(kernel, leaf->get(), "cgroup.freeze");
+  return frozen && cgroup::trim(*frozen) == "0" ? std::move(*leaf) : UniqueFd();
 }
 
 void join_wardens_cgroup(sys::Kernel& kernel) {

@@ -83,6 +83,8 @@ Status Holdings::take_init(const Hold& hold, std::vector<UniqueFd> fds) {
 
 Status Holdings::save() {
   if (init_pid > 0 && init_start_time_ == 0) init_start_time_ = process_start_time(init_pid);
+  Json groups = Json::array();
+  for (const auto& each : cgroups) groups.push_back({{"saved", each}});
   Json names = Json::array();
   for (const auto& each : mounts) names.push_back(each.what);
   const Json value = {
@@ -90,7 +92,7 @@ Status Holdings::save() {
       {"evidence",
        {{"audit", evidence.audit}, {"receipts", evidence.receipts}, {"keys", evidence.keys}}},
       {"mounts", names},
-      {"cgroups", cgroups},
+      {"cgroups", groups},
       {"intendedCgroups", intended_cgroups},
       {"initPid", init_pid},
       {"initStartTime", init_start_time_}};
@@ -108,7 +110,8 @@ Result<std::uint64_t> read_holdings(std::string_view text, Holdings& holdings) {
   holdings.evidence.audit = TRY(evidence.get<std::string>("audit"));
   holdings.evidence.receipts = TRY(evidence.get<std::string>("receipts"));
   holdings.evidence.keys = TRY(evidence.get<std::string>("keys"));
-  for (const auto& each : TRY(object.objects("cgroups"))) holdings.cgroups.push_back(each.raw());
+  for (JsonObject& each : TRY(object.objects("cgroups")))
+    holdings.cgroups.push_back(TRY(each.object("saved")).raw());
   holdings.intended_cgroups = TRY(object.get<std::vector<std::string>>("intendedCgroups"));
   holdings.lost_mounts = TRY(object.get<std::vector<std::string>>("mounts"));
   const auto pid = TRY(object.get<std::uint64_t>("initPid"));

@@ -247,7 +247,6 @@ while IFS=: read -r _ controllers path; do
   case $controllers in '') hierarchy=unified ;; name=*) hierarchy=${controllers#name=} ;; *) hierarchy=$controllers ;; esac
   if [ -d "/sys/fs/cgroup/$hierarchy$path" ]; then subgroups+=("/sys/fs/cgroup/$hierarchy$path/inner"); fi
 done <"/proc/$(runtime state box | jq .pid)/cgroup"
-[ "${#subgroups[@]}" -gt 0 ] || subgroups=("/sys/fs/cgroup$path/inner")  # version 2 alone
 mkdir "${subgroups[@]}"
 # The v1 cpuset takes nobody before it has processors and memory.
 for group in "${subgroups[@]}"; do

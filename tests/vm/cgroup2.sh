@@ -50,7 +50,22 @@ expect_contains "$(cat "$W/limited.out")" 'Read-only file system' 'raising its o
 expect_eq "$(in_cgroup cgroup.procs)" "$(runtime state limited | jq -r .pid)" 'who is in it'
 expect_eq "$(bpftool -j cgroup show "$CGROUPS/site/jobs/limited" | jq -r '.[].attach_type' | sort | tr '\n' ' ')" \
   'cgroup_device ' 'the programs on it'
+expect_status 2 runtime exec --cgroup absent limited true
+expect_contains "$ERR" '[cgroup.below]' 'a control group that is not there'
+expect_status 2 runtime exec --cgroup memory:inner limited true
+expect_contains "$ERR" '[cgroup.below]' 'a controller, which has no hierarchy of its own'
 end_one limited 'the limited container'
+
+step 'a program in a control group below the container'"'"'s own'
+bundle_with '.linux.cgroupsPath = "/site/jobs/outer"' sleep 600
+start_one outer
+mkdir "$CGROUPS/site/jobs/outer/inner"
+expect_status 0 runtime exec --cgroup inner outer cat /proc/self/cgroup
+expect_eq "$OUT" '0::/site/jobs/outer/inner' 'its control group'
+echo 1 >"$CGROUPS/site/jobs/outer/inner/cgroup.freeze"
+expect_status 2 runtime exec --cgroup inner outer true
+expect_contains "$ERR" '[container.paused]' 'a frozen one'
+end_one outer 'the container with a group below'
 
 step 'more memory than allowed: the OOM killer ends the job, and only that'
 bundle_with "$LIMITED" busybox tail /dev/zero

@@ -106,7 +106,7 @@ expect_eq "$(in_cgroup memory.max) $(in_cgroup memory.swap.max) $(in_cgroup memo
 expect_eq "$(in_cgroup pids.max) $(in_cgroup cpu.weight) $(in_cgroup cpuset.cpus)" '16 39 0' 'pids and processors'
 expect_eq "$(in_cgroup cpu.max)" '50000 100000' cpu.max
 expect_eq "$(property ControlGroup)" "/system.slice/$UNIT" ControlGroup
-expect_contains "$(property Description)" 'casemate container limited '
+expect_contains "$(property Description)" 'casemate container limited ' Description
 expect_eq "$(property Delegate) $(property DefaultDependencies) $(property CollectMode)" \
   'yes no inactive-or-failed' 'what kind of unit it is'
 expect_eq "$(property MemoryMax) $(property MemorySwapMax) $(property MemoryLow)" '67108864 0 33554432' 'memory of the unit'

@@ -5,9 +5,16 @@
 namespace casemate::sdbus {
 namespace {
 
-Status start(Systemd& systemd, const std::string& unit, const Json& properties,
-             const sys::HandOver& hand_over) {
+// The unit's description is what we know it by later.
+Status start(Systemd& systemd, const std::string& unit, const std::string& description,
+             const Json& properties, const sys::HandOver& hand_over) {
   TRY(systemd.start_transient(unit, properties));
+  if (TRY(systemd.description(unit)) != description) {
+    TRY(systemd.stop(unit));
+    return unsupported(
+        "systemd.description", "a drop-in gives " + unit + " another description",
+        "remove Description= from the drop-ins of scopes (systemctl cat " + unit + ")");
+  }
   return hand_over({{"controlGroup", TRY(systemd.control_group(unit))}}, {});
 }
 
@@ -40,7 +47,7 @@ Result<sys::HelperMessage> answer(const sys::HelperMessage& request,
   const auto systemd = TRY(Systemd::connect());
   Status done;
   if (op == "start")
-    done = start(*systemd, unit, *properties, hand_over);
+    done = start(*systemd, unit, description, *properties, hand_over);
   else if (op == "set")
     done = set(*systemd, unit, description, *properties);
   else if (op == "stop")

@@ -132,5 +132,29 @@ TEST(CgroupPath, AsRuncDoes) {
   EXPECT_EQ(leaf("/" + std::string(300, 'x')), "cgroup.path");
 }
 
+std::string below_of(const Hierarchy& hierarchy, const std::map<std::string, std::string>& below) {
+  const auto path = path_below(hierarchy, below);
+  return path ? *path : path.error().rule;
+}
+
+TEST(PathBelow, ControllersOfOneHierarchyHaveOnePath) {
+  const Hierarchy cpu = {
+      .mount_point = "/cg/cpu,cpuacct", .controllers = {"cpu", "cpuacct"}, .root = "/"};
+  const Hierarchy pids = {.mount_point = "/cg/pids", .controllers = {"pids"}, .root = "/"};
+  const Hierarchy v2 = {
+      .mount_point = "/cg", .controllers = {"memory", "pids"}, .v2 = true, .root = "/"};
+  EXPECT_EQ(below_of(cpu, {{"cpu", "x"}, {"cpuacct", "x"}}), "x");
+  EXPECT_EQ(below_of(cpu, {{"cpu", "x"}, {"cpuacct", "y"}}), "cgroup.below");
+  EXPECT_EQ(below_of(cpu, {{"cpuacct", "x/y"}, {"pids", "z"}}), "x/y");
+  EXPECT_EQ(below_of(pids, {{"cpu", "x"}}), "");
+  EXPECT_EQ(below_of(v2, {{"memory", "x"}, {"pids", "x"}}), "") << "names are v1's";
+  for (const Hierarchy& one : {cpu, pids, v2}) {
+    EXPECT_EQ(below_of(one, {}), "");
+    EXPECT_EQ(below_of(one, {{"", "a/b"}}), "a/b");
+    for (const char* path : {"..", "a/../b", "/a", "a//b", "a/"})
+      EXPECT_EQ(below_of(one, {{"", path}}), "cgroup.below") << path;
+  }
+}
+
 }  // namespace
 }  // namespace casemate::cgroup

@@ -132,9 +132,9 @@ TEST_F(RealCgroup, AProcessJoinsBelowTheLeaf) {
         std::ofstream(inner + file) << std::ifstream(inner + "/.." + file).rdbuf();
   }
   for (const char* below : {"absent", "..", "../..", "/inner", "inner/.."})
-    EXPECT_EQ(rule_of(group.descend("", below)), "cgroup.below") << below;
-  EXPECT_EQ(rule_of(group.descend("teapot", "inner")), "cgroup.below");
-  ASSERT_TRUE(group.descend("pids", "inner"));
+    EXPECT_EQ(rule_of(group.descend({{"", below}})), "cgroup.below") << below;
+  EXPECT_EQ(rule_of(group.descend({{"teapot", "inner"}})), "cgroup.below");
+  ASSERT_TRUE(group.descend({{"pids", "inner"}}));
   const pid_t child = sleeper();
   ASSERT_TRUE(group.join(child));
   EXPECT_TRUE(group.check_member(child));

@@ -202,7 +202,14 @@ Status ContainerDir::save_state(const StateRecord& record) {
   return fs::write_atomically_at(*kernel_, dir_.get(), "state.json", dump(record.to_json()), 0600);
 }
 Result<StateRecord> ContainerDir::load_state() {
-  return named("state.json", StateRecord::from_json(TRY(load_file("state.json"))));
+  const auto stored = load_file("state.json");
+  if (stored) return named("state.json", StateRecord::from_json(*stored));
+  Error error = stored.error();
+  if (!is(error, ENOENT)) return std::unexpected(std::move(error));
+  auto unmade = bad_input("container.unmade", "container \"" + id_ + "\" does not exist yet",
+                          "its create is at work; one that was cut short is delete --force's");
+  unmade.error().sys_errno = ENOENT;
+  return unmade;
 }
 Status ContainerDir::save_plan(std::string_view text) {
   return fs::write_atomically_at(*kernel_, dir_.get(), "plan.json", text, 0600);

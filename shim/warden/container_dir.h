@@ -92,6 +92,7 @@ class ContainerDir {
   Result<bool> alive();
 
   Status save_state(const StateRecord& record);
+  // bad_input "container.unmade", with ENOENT, before there is one.
   Result<StateRecord> load_state();
   // The text of the plan: its digest is that of these bytes.
   Status save_plan(std::string_view text);

@@ -109,6 +109,8 @@ TEST_F(ContainerDirTest, RemoveMayBeRepeatedAndSparesANewContainerOfTheName) {
 
 TEST_F(ContainerDirTest, RecordsComeBackAsTheyWere) {
   auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
+  EXPECT_EQ(dir->load_state().error().rule, "container.unmade");
+  EXPECT_EQ(dir->load_state().error().sys_errno, ENOENT);
   const StateRecord record{.oci_version = "1.2.0",
                            .id = "one",
                            .bundle = "/b",

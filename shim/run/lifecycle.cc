@@ -145,9 +145,9 @@ namespace {
 // Under the container's lock: waits for the wipe, lets `look` read what is left, removes the rest.
 Status remove_wiped(Runtime& runtime, ContainerDir& directory,
                     const std::function<Status()>& look) {
-  // Whoever comes second finds a directory without a name, in which nothing can be made any more.
+  // Whoever comes second finds a directory that has nothing but, perhaps, its name.
   const auto lock = directory.lock();
-  if (!lock && lock.error().sys_errno == ENOENT) return {};
+  if (!lock && lock.error().sys_errno == ENOENT) return directory.remove();
   if (!lock) return std::unexpected(lock.error());
   if (TRY(runtime.kernel.fstatat(directory.fd(), "", AT_EMPTY_PATH)).st_nlink == 0) return {};
   TRY(await_end(runtime, directory));

@@ -16,6 +16,8 @@ namespace casemate::warden {
 namespace {
 
 constexpr std::size_t kLimit = 16 * 1024 * 1024;
+constexpr const char* kLock = "lock";
+
 std::string root_folder(std::string_view root) {
   return sha256_hex(root).substr(0, 16);
 }
@@ -52,18 +54,35 @@ Status each_entry(sys::Kernel& kernel, int dir, Visit visit) {
   return {};
 }
 
-// All of them, for a writer that died may have left temporary files too.
-Status remove_files(sys::Kernel& kernel, int dir) {
+Status remove_entry(sys::Kernel& kernel, int dir, const std::string& name, int flags) {
+  const auto gone = kernel.unlinkat(dir, name, flags);
+  return !gone && is(gone.error(), ENOENT) ? Status() : gone;
+}
+
+// All of them but one, for a writer that died may have left temporary files too.
+Status remove_files(sys::Kernel& kernel, int dir, std::string_view but = {}) {
   return each_entry(kernel, dir, [&](const dirent& entry) -> Status {
+    if (entry.d_name == but) return {};
     const bool folder = entry.d_type == DT_DIR;
     if (folder) {
       const auto inner = open_readable_directory(kernel, dir, entry.d_name);
       if (inner) TRY(remove_files(kernel, inner->get()));
     }
-    const auto gone = kernel.unlinkat(dir, entry.d_name, folder ? AT_REMOVEDIR : 0);
-    if (!gone && !is(gone.error(), ENOENT)) return gone;
-    return {};
+    return remove_entry(kernel, dir, entry.d_name, folder ? AT_REMOVEDIR : 0);
   });
+}
+
+// The command lock goes last: a directory without it has nothing that a command could be about.
+Status empty(sys::Kernel& kernel, int dir) {
+  TRY(remove_files(kernel, dir, kLock));
+  return remove_entry(kernel, dir, kLock, 0);
+}
+
+Result<UniqueFd> open_lock(sys::Kernel& kernel, int dir, std::uint64_t flags) {
+  open_how how{};
+  how.flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags;
+  how.mode = (flags & O_CREAT) != 0 ? 0600 : 0;
+  return kernel.openat2(dir, kLock, how);
 }
 
 }  // namespace
@@ -95,8 +114,22 @@ Result<bool> is_locked(sys::Kernel& kernel, int dir) {
 Result<UniqueFd> open_and_lock(sys::Kernel& kernel, int parent, const std::string& name) {
   auto dir = TRY(open_readable_directory(kernel, parent, name));
   TRY(kernel.flock(dir.get(), LOCK_EX | LOCK_NB));
-  if (TRY(is_locked(kernel, dir.get()))) return dir;
-  return internal("readback.lock", "the life lock of container " + name + " does not hold");
+  if (!TRY(is_locked(kernel, dir.get())))
+    return internal("readback.lock", "the life lock of container " + name + " does not hold");
+  TRY(open_lock(kernel, dir.get(), O_CREAT | O_EXCL));
+  return dir;
+}
+
+bool is_unlinked(sys::Kernel& kernel, int dir) {
+  const auto facts = kernel.fstatat(dir, "", AT_EMPTY_PATH);
+  return facts && facts->st_nlink == 0;
+}
+
+// The name of an empty directory. `parent` is locked against create(): the name is no new
+// container's.
+Status remove_name(sys::Kernel& kernel, int parent, int dir, const std::string& name) {
+  if (is_unlinked(kernel, dir)) return {};
+  return remove_entry(kernel, parent, name, AT_REMOVEDIR);
 }
 
 }  // namespace
@@ -115,6 +148,8 @@ Result<ContainerDir> ContainerDir::create(sys::Kernel& kernel, const std::string
     if (made) {
       auto dir = open_and_lock(kernel, parent.get(), name);
       if (dir) return ContainerDir(kernel, std::move(parent), std::move(*dir), name);
+      const auto left = open_readable_directory(kernel, parent.get(), name);
+      if (left) static_cast<void>(empty(kernel, left->get()));
       static_cast<void>(kernel.unlinkat(parent.get(), name, AT_REMOVEDIR));
       return std::unexpected(std::move(dir.error()));
     }
@@ -122,7 +157,8 @@ Result<ContainerDir> ContainerDir::create(sys::Kernel& kernel, const std::string
     if (attempt > 0 || !abandoned(kernel, dir.get()))
       return bad_input("container.exists", "a container named \"" + name + "\" exists already",
                        "choose another id or delete that container first");
-    TRY(ContainerDir(kernel, UniqueFd(::dup(parent.get())), std::move(dir), name).remove());
+    TRY(empty(kernel, dir.get()));
+    TRY(remove_name(kernel, parent.get(), dir.get(), name));
   }
 }
 
@@ -168,11 +204,12 @@ ContainerDir ContainerDir::adopt(sys::Kernel& kernel, UniqueFd dir, std::string 
 }
 
 Result<UniqueFd> ContainerDir::lock() {
-  open_how how{};
-  how.flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
-  how.mode = 0600;
-  auto file = TRY(kernel_->openat2(dir_.get(), "lock", how));
-  TRY(kernel_->flock(file.get(), LOCK_EX));
+  auto file = open_lock(*kernel_, dir_.get(), 0);
+  // A container of an earlier version: its lock was made by whoever needed it first.
+  const bool never_made =
+      !file && is(file.error(), ENOENT) && ::faccessat(dir_.get(), "holds.json", F_OK, 0) == 0;
+  if (never_made) file = open_lock(*kernel_, dir_.get(), O_CREAT);
+  if (file) TRY(kernel_->flock(file->get(), LOCK_EX));
   return file;
 }
 
@@ -235,13 +272,12 @@ Result<std::optional<EndRecord>> ContainerDir::load_result() {
 }
 
 Status ContainerDir::remove() {
-  // Removed by another already: the name may be a new container's by now.
-  if (TRY(kernel_->fstatat(dir_.get(), "", AT_EMPTY_PATH)).st_nlink == 0) return {};
-  TRY(remove_files(*kernel_, dir_.get()));
-  const auto gone = parent_ ? kernel_->unlinkat(parent_.get(), id_, AT_REMOVEDIR)
-                            : kernel_->unlinkat(dir_.get(), "../" + id_, AT_REMOVEDIR);
-  if (!gone && !is(gone.error(), ENOENT)) return gone;
-  return {};
+  if (is_unlinked(*kernel_, dir_.get())) return {};
+  TRY(empty(*kernel_, dir_.get()));
+  const int below = parent_ ? parent_.get() : dir_.get();
+  const auto parent = TRY(open_readable_directory(*kernel_, below, parent_ ? "." : ".."));
+  TRY(kernel_->flock(parent.get(), LOCK_EX));
+  return remove_name(*kernel_, parent.get(), dir_.get(), id_);
 }
 
 }  // namespace casemate::warden

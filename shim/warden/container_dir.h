@@ -86,7 +86,8 @@ class ContainerDir {
   // for their end must not hold it himself.
   Status let_go_of_life_lock();
 
-  // Waits for the command lock, released when the returned descriptor is closed.
+  // Waits for the command lock, released when the returned descriptor is closed. ENOENT: the
+  // directory is being removed, or was never finished.
   Result<UniqueFd> lock();
   // Whether a creating CLI, a warden or a twin is alive. Asks by a descriptor of its own.
   Result<bool> alive();

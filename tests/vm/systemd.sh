@@ -184,9 +184,9 @@ run_status systemd_runtime run --bundle "$W/bundle" failed
 [ "$STATUS" -ne 0 ] || fail 'a program that is not there ran'
 expect_nothing_left 'the failed create'
 
-# cut_short VICTIM DELAY FILE: a create of which the CLI, or its helper, is killed so many seconds after FILE is
-# there.
-cut_short() {
+# cut_off VICTIM DELAY FILE: a create of which the CLI, or its helper, is killed so many seconds after FILE is
+# there; cut_short deletes what is left.
+cut_off() {
   local victim=$1 delay=$2 file=$3 caller
   "$RUNTIME" "${arguments[@]}" --systemd-cgroup create --bundle "$W/bundle" cut >/dev/null 2>"$W/cut.err" </dev/null &
   caller=$!
@@ -194,14 +194,24 @@ cut_short() {
   sleep "$delay"
   if [ "$victim" = caller ]; then kill -KILL "$caller"; else pkill -KILL -P "$caller" casemate-system; fi 2>/dev/null || true
   { wait "$caller" || true; } 2>/dev/null
-  end_one cut "the $victim killed $delay s after $file"
 }
+cut_short() {
+  cut_off "$@"
+  end_one cut "the $1 killed $2 s after $3"
+}
+create_cut() { systemd_runtime create --bundle "$W/bundle" cut >"$W/cut.out" 2>&1 </dev/null; }
 
 step 'a create whose caller is killed, at some moments, leaves no unit'
 bundle_with '.linux.cgroupsPath = "system.slice:docker:cut"' sleep 600
 mapfile -t arguments < <(runtime_arguments)
 for file in cut cut/journal cut/unit; do cut_short caller 0 "$W/state/*/$file"; done
 for delay in 0 0.02 0.05 0.1 0.2 0.4 0.8; do cut_short caller "$delay" "$CGROUPS/system.slice/docker-cut.scope"; done
+
+step 'nor does it keep the name from the next one'
+cut_off caller 0 "$W/state/*/cut/unit"
+wait_until 30 create_cut || fail "the name stays taken: $(cat "$W/cut.out")"
+expect_eq "$(status_of cut)" created 'the next one'
+end_one cut 'the next one'
 
 step 'nor does one whose helper is killed'
 for delay in 0 0.02 0.1; do cut_short helper "$delay" "$CGROUPS/system.slice/docker-cut.scope"; done

@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
+#include <thread>
+
 #include "shim/base/encoding.h"
 #include "shim/fs/host_file.h"
 #include "shim/warden/holdings.h"
@@ -194,6 +197,52 @@ TEST_F(ContainerDirTest, HoldingsOfOtherTypesAreRefused) {
   Json bad = good;
   bad["initPid"] = 4294967297;  // not process 1
   EXPECT_FALSE(load(bad));
+}
+
+TEST_F(ContainerDirTest, NoLockIsMadeInADirectoryThatIsBeingRemoved) {
+  auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
+  ASSERT_TRUE(dir->save_plan("{}"));
+  auto second = ContainerDir::open(kernel_, path(), "/r", "one");
+  ASSERT_EQ(::unlinkat(dir->fd(), "plan.json", 0), 0);
+  ASSERT_EQ(::unlinkat(dir->fd(), "lock", 0), 0);  // as remove() does it, which is not done yet
+  EXPECT_EQ(second->lock().error().sys_errno, ENOENT);
+  EXPECT_TRUE(second->remove());
+  EXPECT_TRUE(dir->remove());
+  EXPECT_TRUE(ContainerDir::list(kernel_, path(), "/r")->empty());
+}
+
+TEST_F(ContainerDirTest, AContainerOfAnEarlierVersionGetsItsLock) {
+  auto dir = ContainerDir::create(kernel_, path(), "/r", "one");
+  ASSERT_EQ(::unlinkat(dir->fd(), "lock", 0), 0);
+  const UniqueFd holds(::openat(dir->fd(), "holds.json", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  EXPECT_TRUE(dir->lock());
+}
+
+// Eight callers remove what others make again under the same name.
+TEST_F(ContainerDirTest, MakingAndRemovingBesideEachOther) {
+  std::vector<std::thread> callers;
+  std::atomic<int> made = 0;
+  std::atomic<int> failed = 0;
+  for (int i = 0; i < 8; ++i)
+    callers.emplace_back([&, i] {
+      sys::RealKernel kernel;
+      for (int round = 0; round < 200; ++round) {
+        if (i % 4 == 0) {
+          auto dir = ContainerDir::create(kernel, path(), "/r", "one");
+          if (dir) ++made;
+          if (!dir && dir.error().rule != "container.exists") ++failed;
+          continue;
+        }
+        auto dir = ContainerDir::open(kernel, path(), "/r", "one");
+        if (!dir) continue;
+        const auto lock = dir->lock();
+        if (!lock && lock.error().sys_errno != ENOENT) ++failed;
+        if (!dir->remove()) ++failed;
+      }
+    });
+  for (auto& caller : callers) caller.join();
+  EXPECT_GT(made, 0);
+  EXPECT_EQ(failed, 0);
 }
 
 TEST_F(ContainerDirTest, TheCommandLockExcludes) {

@@ -1,11 +1,10 @@
 #include "shim/cgroup/files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
-#include <memory>
+#include "shim/fs/names.h"
 
 namespace casemate::cgroup {
 namespace {
@@ -111,20 +110,10 @@ Status write_file(sys::Kernel& kernel, int dir, const std::string& name, std::st
 Result<std::vector<std::string>> child_directories(sys::Kernel& kernel, int dir) {
   // A cgroup file system counts a directory's children in its links, and most have none.
   if (TRY(kernel.fstatat(dir, "", AT_EMPTY_PATH)).st_nlink == 2) return std::vector<std::string>();
-  auto listing = open_below(kernel, dir, ".", O_RDONLY | O_DIRECTORY);
-  if (!listing) return std::unexpected(std::move(listing.error()));
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(listing->get()), ::closedir);
-  if (!stream) return sys_error("list a control group");
-  (void)listing->release();  // closedir closes it
   std::vector<std::string> names;
-  while (true) {
-    errno = 0;
-    const dirent* entry = ::readdir(stream.get());
-    if (entry == nullptr && errno != 0 && errno != ENOENT) return sys_error("list a control group");
-    if (entry == nullptr) return names;
-    const std::string_view name = entry->d_name;
-    if (entry->d_type == DT_DIR && name != "." && name != "..") names.emplace_back(name);
-  }
+  for (fs::Entry& entry : TRY(fs::entries_in(kernel, dir)))
+    if (entry.directory) names.push_back(std::move(entry.name));
+  return names;
 }
 
 Status walk(sys::Kernel& kernel, int dir, const std::function<Status(int)>& visit) {

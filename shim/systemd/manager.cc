@@ -47,8 +47,8 @@ Result<Unit> unit_from_json(const Json& json) {
   return unit;
 }
 
-Result<Manager::Started> Manager::start(const Unit& unit, Properties properties, int lock) const {
-  properties.push_back({"Description", "s", unit.description});
+Result<Manager::Started> Manager::start(const Unit& unit, const Properties& properties,
+                                        int lock) const {
   const Json request = {{"op", "start"},
                         {"unit", unit.name},
                         {"description", unit.description},

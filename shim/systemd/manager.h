@@ -53,7 +53,7 @@ class Manager {
   // drop-in replaces the description that we know the unit by.
   // `properties` without its description. The helper keeps a copy of `lock` as long as it may ask
   // systemd for anything.
-  Result<Started> start(const Unit& unit, Properties properties, int lock) const;
+  Result<Started> start(const Unit& unit, const Properties& properties, int lock) const;
   // Runtime properties: they end with the unit. internal "systemd.gone" when it is gone.
   Status set(const Unit& unit, const Properties& properties) const;
   // Stops the unit, waits for that, and forgets that it failed. One that is gone is success.

@@ -244,11 +244,11 @@ Status finish(sys::Kernel& kernel, Holdings& holdings, Survivors survivors) {
 }
 
 Status end_paused(sys::Kernel& kernel, const Holdings& holdings) {
-  for (const auto& held : holdings.cgroups) {
-    auto group = cgroup::Cgroup::from_json(kernel, held);
-    if (!group || !group->frozen().value_or(false)) continue;
-    const Status killed = group->signal_all(SIGKILL);
-    TRY(group->thaw());
+  Problems unknown;  // the end of the job will tell of them
+  for (auto& group : open_groups(kernel, holdings, unknown)) {
+    if (!group.frozen().value_or(false)) continue;
+    const Status killed = group.signal_all(SIGKILL);
+    TRY(group.thaw());
     TRY(Status(killed));
   }
   return {};

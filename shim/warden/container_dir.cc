@@ -1,15 +1,14 @@
 #include "shim/warden/container_dir.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 #include "shim/base/encoding.h"
 #include "shim/fs/host_file.h"
+#include "shim/fs/names.h"
 #include "shim/warden/journal.h"
 
 namespace casemate::warden {
@@ -40,20 +39,6 @@ bool abandoned(sys::Kernel& kernel, int dir) {
       [&](const char* name) { return ::faccessat(dir, name, F_OK, 0) != 0; });
 }
 
-// Calls back with every entry but "." and "..".
-template <class Visit>
-Status each_entry(sys::Kernel& kernel, int dir, Visit visit) {
-  auto readable = TRY(open_readable_directory(kernel, dir, "."));
-  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(readable.get()), ::closedir);
-  if (!entries) return sys_error("list a directory");
-  (void)readable.release();  // closedir closes it
-  while (const dirent* entry = ::readdir(entries.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") TRY(visit(*entry));
-  }
-  return {};
-}
-
 Status remove_entry(sys::Kernel& kernel, int dir, const std::string& name, int flags) {
   const auto gone = kernel.unlinkat(dir, name, flags);
   return !gone && is(gone.error(), ENOENT) ? Status() : gone;
@@ -61,15 +46,15 @@ Status remove_entry(sys::Kernel& kernel, int dir, const std::string& name, int f
 
 // All of them but one, for a writer that died may have left temporary files too.
 Status remove_files(sys::Kernel& kernel, int dir, std::string_view but = {}) {
-  return each_entry(kernel, dir, [&](const dirent& entry) -> Status {
-    if (entry.d_name == but) return {};
-    const bool folder = entry.d_type == DT_DIR;
+  for (const auto& [name, folder] : TRY(fs::entries_in(kernel, dir))) {
+    if (name == but) continue;
     if (folder) {
-      const auto inner = open_readable_directory(kernel, dir, entry.d_name);
+      const auto inner = open_readable_directory(kernel, dir, name);
       if (inner) TRY(remove_files(kernel, inner->get()));
     }
-    return remove_entry(kernel, dir, entry.d_name, folder ? AT_REMOVEDIR : 0);
-  });
+    TRY(remove_entry(kernel, dir, name, folder ? AT_REMOVEDIR : 0));
+  }
+  return {};
 }
 
 // The command lock goes last: a directory without it has nothing that a command could be about.
@@ -148,8 +133,6 @@ Result<ContainerDir> ContainerDir::create(sys::Kernel& kernel, const std::string
     if (made) {
       auto dir = open_and_lock(kernel, parent.get(), name);
       if (dir) return ContainerDir(kernel, std::move(parent), std::move(*dir), name);
-      const auto left = open_readable_directory(kernel, parent.get(), name);
-      if (left) static_cast<void>(empty(kernel, left->get()));
       static_cast<void>(kernel.unlinkat(parent.get(), name, AT_REMOVEDIR));
       return std::unexpected(std::move(dir.error()));
     }
@@ -191,10 +174,8 @@ Result<std::vector<std::string>> ContainerDir::list(sys::Kernel& kernel,
   auto parent = fs::open_directory(kernel, state_path + "/" + root_folder(root));
   if (!parent && is(parent.error(), ENOENT)) return ids;
   if (!parent) return std::unexpected(std::move(parent.error()));
-  TRY(each_entry(kernel, parent->get(), [&](const dirent& entry) -> Status {
-    if (entry.d_type == DT_DIR && check_id(entry.d_name)) ids.emplace_back(entry.d_name);
-    return {};
-  }));
+  for (auto& [name, folder] : TRY(fs::entries_in(kernel, parent->get())))
+    if (folder && check_id(name)) ids.push_back(std::move(name));
   std::sort(ids.begin(), ids.end());
   return ids;
 }

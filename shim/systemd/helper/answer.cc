@@ -7,7 +7,8 @@ namespace {
 
 // The unit's description is what we know it by later.
 Status start(Systemd& systemd, const std::string& unit, const std::string& description,
-             const Json& properties, const sys::HandOver& hand_over) {
+             Json properties, const sys::HandOver& hand_over) {
+  if (properties.is_array()) properties.push_back({"Description", "s", description});
   TRY(systemd.start_transient(unit, properties));
   if (TRY(systemd.description(unit)) != description) {
     TRY(systemd.stop(unit));
